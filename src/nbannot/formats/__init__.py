@@ -1,0 +1,123 @@
+"""The formats: one sorted table of lazy names, and detection.
+
+Adding a format of your own takes a class and an entry point::
+
+    # nbannot_mine/__init__.py
+    from nbannot.formats.base import Format
+
+    class Mine(Format):
+        name, title = "mine", "My format"
+        summary = "One line about it."
+        rules = "https://example.org/mine"
+        def requires(self, look):
+            look.need("mine.json" in look.files, "no mine.json")
+            look.found("mine.json is there")
+            return 0.9
+        def read(self, source, options, ledger, progress, limit=None):
+            ...
+
+    # pyproject.toml
+    [project.entry-points."nbannot.formats"]
+    mine = "nbannot_mine:Mine"
+
+A name that is taken is an error, never a silent replacement.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from ..errors import FormatError, OptionError
+from .base import Candidate, Format, Miss
+
+if TYPE_CHECKING:
+    from ..sources.base import Source
+
+__all__ = ["FORMATS", "detect", "get_format"]
+
+_TABLE = {
+    "coco": "nbannot.formats.coco:Coco",
+    "imagefolder": "nbannot.formats.imagefolder:ImageFolder",
+    "labelstudio": "nbannot.formats.labelstudio:LabelStudio",
+    "table": "nbannot.formats.table:Table",
+    "voc": "nbannot.formats.voc:Voc",
+    "yolo": "nbannot.formats.yolo:Yolo",
+    "yolo-darknet": "nbannot.formats.yolo_darknet:YoloDarknet",
+}
+assert list(_TABLE) == sorted(_TABLE), "the table of formats is not in alphabetical order"
+
+FORMATS = MappingProxyType(_TABLE)
+"""Name of each built-in format, and where its class is."""
+
+
+@cache
+def get_format(name: str) -> Format:
+    """Return the format called `name`.
+
+    Raises:
+        OptionError: there is no such format; the hint names those that are.
+        FormatError: an installed package claims a name that is taken.
+    """
+    where = _places().get(name)
+    if where is None:
+        raise OptionError(
+            f"There is no format {name!r}", hint=f"Formats are: {', '.join(_places())}."
+        )
+    module, _, attribute = where.partition(":")
+    made: Format = getattr(import_module(module), attribute)()
+    return made
+
+
+@cache
+def _places() -> dict[str, str]:
+    places = dict(_TABLE)
+    for entry in entry_points(group="nbannot.formats"):
+        if entry.name in places:
+            raise FormatError(
+                f"The format name {entry.name!r} of {entry.value} is taken by {places[entry.name]}",
+                hint="Rename the entry point, or uninstall one of the two.",
+            )
+        places[entry.name] = entry.value
+    return dict(sorted(places.items()))
+
+
+def detect(source: Source) -> list[Candidate]:
+    """Return every format that can be read, best first.
+
+    Those that do not fit come last, with confidence 0 and the one thing they miss. Where
+    nothing fits at the top and the files lie in folders one level down, each folder is looked
+    at as a dataset of its own (`Candidate.root`).
+    """
+    from .look import Look
+
+    found = _look_at(Look(source), "")
+    if not any(c.confidence for c in found):
+        for folder in source.files.folders():
+            deeper = _look_at(Look(source.under(folder)), folder)
+            found += [c for c in deeper if c.confidence]
+    return sorted(found, key=lambda c: -c.confidence)
+
+
+def _look_at(look: object, root: str) -> list[Candidate]:
+    from .look import Look
+
+    assert isinstance(look, Look)
+    candidates = []
+    for name in _places():
+        format = get_format(name)
+        if not format.reads:
+            continue
+        look.evidence = []
+        try:
+            confidence = format.requires(look)
+        except Miss as miss:
+            missing = Candidate(name, format.title, 0.0, tuple(look.evidence), str(miss), root)
+            candidates.append(missing)
+        else:
+            evidence = tuple(look.evidence)
+            candidates.append(Candidate(name, format.title, confidence, evidence, "", root))
+    return candidates

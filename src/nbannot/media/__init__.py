@@ -1,0 +1,1 @@
+"""Media: kinds by name, sizes by header, thumbnails. One module per kind."""

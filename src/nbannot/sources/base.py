@@ -1,0 +1,251 @@
+"""What every source is: a list of files, and their bytes on demand."""
+
+from __future__ import annotations
+
+import fnmatch
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, BinaryIO
+
+from ..errors import SourceError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Listing", "Source"]
+
+
+class Listing(Sequence[str]):
+    """The files of a source: relative paths with ``/``, sorted, no folders.
+
+    >>> files = Listing(["images/val/a.jpg", "data.yaml", "images/b.JPG"])
+    >>> files.match("*.yaml"), files.folders("images")
+    (['data.yaml'], ['val'])
+    >>> files.with_suffix(".jpg")
+    ['images/b.JPG', 'images/val/a.jpg']
+    """
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._paths = sorted(paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+        return self._paths[index]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __contains__(self, path: object) -> bool:
+        return path in self._set
+
+    @cached_property
+    def _set(self) -> frozenset[str]:
+        return frozenset(self._paths)
+
+    @cached_property
+    def _by_suffix(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for path in self._paths:
+            stem, dot, suffix = path.rpartition(".")
+            key = dot + suffix.lower() if stem and "/" not in suffix else ""
+            found.setdefault(key, []).append(path)
+        return found
+
+    @cached_property
+    def _tree(self) -> dict[str, tuple[set[str], list[str]]]:
+        # folder -> (its sub-folders, its files); "" is the root.
+        tree: dict[str, tuple[set[str], list[str]]] = {"": (set(), [])}
+        for path in self._paths:
+            folder, _, _ = path.rpartition("/")
+            if folder not in tree:
+                parts = folder.split("/")
+                for i, part in enumerate(parts):
+                    tree.setdefault("/".join(parts[:i]), (set(), []))[0].add(part)
+                tree[folder] = (set(), [])
+            tree[folder][1].append(path)
+        return tree
+
+    def with_suffix(self, *suffixes: str) -> list[str]:
+        """Return the paths that end in one of `suffixes` (``".jpg"``; case does not matter)."""
+        lists = [self._by_suffix.get(s.lower(), []) for s in suffixes]
+        return lists[0] if len(lists) == 1 else sorted(p for paths in lists for p in paths)
+
+    def suffixes(self) -> dict[str, int]:
+        """Return how many files have each suffix (lower case, with its dot; "" for none)."""
+        return {suffix: len(paths) for suffix, paths in self._by_suffix.items()}
+
+    def folders(self, folder: str = "") -> list[str]:
+        """Return the names of the folders directly in `folder`, sorted."""
+        return sorted(self._tree.get(folder, (set(), []))[0])
+
+    def all_folders(self) -> list[str]:
+        """Return the path of every folder, "" (the root) first."""
+        return sorted(self._tree)
+
+    def files(self, folder: str = "") -> list[str]:
+        """Return the paths of the files directly in `folder`, sorted."""
+        return self._tree.get(folder, (set(), []))[1]
+
+    def match(self, *patterns: str) -> list[str]:
+        """Return the paths that match a pattern: ``*`` stays within a folder, ``**/`` is any depth.
+
+        Case does not matter. A pattern without ``*`` costs nothing; ``**/name`` and
+        ``**/*.suffix`` cost one look at each path.
+        """
+        found: set[str] = set()
+        for pattern in patterns:
+            folder, _, name = pattern.rpartition("/")
+            if "*" not in pattern and "?" not in pattern and pattern in self:
+                found.add(pattern)
+            elif folder == "**":
+                pool = self._paths
+                if name.startswith("*.") and "*" not in name[2:]:
+                    pool = self._by_suffix.get("." + name.rpartition(".")[2].lower(), [])
+                lower = name.lower()
+                found.update(
+                    p for p in pool if fnmatch.fnmatchcase(p.rpartition("/")[2].lower(), lower)
+                )
+            else:
+                for place in self._match_folders(folder):
+                    found.update(
+                        p
+                        for p in self.files(place)
+                        if fnmatch.fnmatchcase(p.rpartition("/")[2].lower(), name.lower())
+                    )
+        return sorted(found)
+
+    def _match_folders(self, pattern: str) -> list[str]:
+        places = [""]
+        for part in pattern.split("/") if pattern else []:
+            places = [
+                f"{place}/{name}".lstrip("/")
+                for place in places
+                for name in self.folders(place)
+                if fnmatch.fnmatchcase(name.lower(), part.lower())
+            ]
+        return places
+
+
+class Source(ABC):
+    """Where bytes come from: a folder, a file, an archive, an upload, a table, memory.
+
+    A source is opened by `nbannot.sources.open_source` and is read only. It may be used
+    from several threads.
+
+    * `name` is what a user calls it: ``"pets.zip"``.
+    * `uri` is its identity: the same source opened twice has the same; it holds no secret.
+    * `code` is the Python expression that opens it again (``"'data/pets.zip'"``).
+    * `main` is the one file that was asked for, where that was a file and not a folder; the media
+      lying beside it is listed too.
+    """
+
+    name: str
+    uri: str
+    code: str
+    main: str | None = None
+
+    @cached_property
+    def files(self) -> Listing:
+        """The files, listed on first use.
+
+        Raises:
+            SourceError: it can't be listed.
+            UnsafeSourceError: its list of files would do harm (RELIABILITY rules R1, R2).
+        """
+        return Listing(self._list())
+
+    @abstractmethod
+    def _list(self) -> Iterable[str]:
+        """Return the paths of all files, relative, with ``/``."""
+
+    @abstractmethod
+    def open(self, path: str) -> BinaryIO:
+        """Return the bytes of a file as a binary stream, to be closed by the caller.
+
+        Raises:
+            SourceError: it is not there, or can't be read.
+        """
+
+    def read(self, path: str, limit: int | None = None) -> bytes:
+        """Return the bytes of a file, or the first `limit` of them."""
+        with self.open(path) as stream:
+            return stream.read() if limit is None else stream.read(limit)
+
+    def read_many(self, paths: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+        """Yield ``(path, bytes)`` of each path, in the order that is cheapest for the source."""
+        for path in paths:
+            yield path, self.read(path)
+
+    def size(self, path: str) -> int | None:
+        """Return the size of a file in bytes, or None where only reading it would tell."""
+        return None
+
+    def link(self, path: str) -> str | None:
+        """Return a URI at which `open_media` finds the file later, None where it must be copied."""
+        return None
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Return a string that changes when the content does, as cheaply as the source allows."""
+
+    def table(self) -> pa.Table | None:
+        """Return the source as a table, where it is one (a DataFrame), else None."""
+        return None
+
+    def under(self, folder: str) -> Source:
+        """Return the part of this source in `folder`, as a source with paths relative to it."""
+        return self if not folder else _Part(self, folder)
+
+    def close(self) -> None:
+        """Let go of files held open."""
+
+    def __enter__(self) -> Source:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r}>"
+
+
+class _Part(Source):
+    """A folder of another source."""
+
+    def __init__(self, whole: Source, folder: str) -> None:
+        self._whole, self._prefix = whole, folder.rstrip("/") + "/"
+        self.name = f"{whole.name}/{folder}"
+        self.uri = f"{whole.uri}#{folder}"
+        self.code = whole.code
+
+    def _list(self) -> Iterable[str]:
+        start = len(self._prefix)
+        return (p[start:] for p in self._whole.files if p.startswith(self._prefix))
+
+    def open(self, path: str) -> BinaryIO:
+        return self._whole.open(self._prefix + path)
+
+    def read(self, path: str, limit: int | None = None) -> bytes:
+        return self._whole.read(self._prefix + path, limit)
+
+    def read_many(self, paths: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+        start = len(self._prefix)
+        for path, data in self._whole.read_many([self._prefix + p for p in paths]):
+            yield path[start:], data
+
+    def size(self, path: str) -> int | None:
+        return self._whole.size(self._prefix + path)
+
+    def link(self, path: str) -> str | None:
+        return self._whole.link(self._prefix + path)
+
+    def fingerprint(self) -> str:
+        return self._whole.fingerprint()
+
+
+def missing(path: str, source: Source) -> SourceError:
+    """Return the error for a file that a source does not have."""
+    return SourceError(f"There is no file {path!r} in {source.name}", where=source.name)

@@ -11,7 +11,7 @@ are not counted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +42,8 @@ class Ledger:
     * `reason` is a short stable phrase that groups lines: ``"box reaches outside the image"``.
     * `file` is the path in the source; `where` the line, JSON path or row in it.
     * `record` names the record within the file, ``"annotation 17"``; (`file`, `record`)
-      identifies it, so that two warnings about one record count once.
+      identifies it, so that two warnings about one record count once. A line about an item
+      itself has the record ``"item"``, and its key in `item` identifies it.
     * `item` is the key of the item concerned; `message` the whole sentence.
 
     >>> ledger = Ledger()
@@ -57,6 +58,7 @@ class Ledger:
         self._read = 0
         self._joined = 0
         self._split = 0
+        self._uncounted: set[tuple[str, str]] = set()
 
     # -- counting ---------------------------------------------------------------------
 
@@ -77,6 +79,16 @@ class Ledger:
         Example: one CSV row ``"cat dog"`` that becomes two tags counts 1 here.
         """
         self._split += count
+
+    def leave_out(self, count: int) -> None:
+        """Take back the reading of records that were not asked for (``subsets=``)."""
+        self._read -= count
+
+    def gone(self, items: Collection[str]) -> None:
+        """Stop counting warnings on `items` (keys): their records were rejected afterwards."""
+        columns = self._columns
+        rows = zip(columns["file"], columns["record"], columns["item"], strict=True)
+        self._uncounted |= {_identity(*row) for row in rows if row[2] in items}
 
     # -- lines ------------------------------------------------------------------------
 
@@ -129,6 +141,7 @@ class Ledger:
         self._read += other._read
         self._joined += other._joined
         self._split += other._split
+        self._uncounted |= other._uncounted
 
     def check(self, rows: int) -> Balance:
         """Return the balance, given the number of item and annotation rows written.
@@ -137,10 +150,10 @@ class Ledger:
             BalanceError: if ``read != imported + warned + rejected``.
         """
         rejected = self._records("rejected")
-        warned = self._records("warning") - rejected
         kept = rows + self._joined - self._split
-        balance = Balance(self._read, kept - len(warned), len(warned), len(rejected))
-        if balance.read != kept + balance.rejected or balance.imported < 0:
+        warned = min(len(self._records("warning") - rejected - self._uncounted), kept)
+        balance = Balance(self._read, kept - warned, warned, len(rejected))
+        if balance.read != kept + balance.rejected:
             raise BalanceError(
                 f"The reader met {balance.read} records, but {kept} were kept and "
                 f"{balance.rejected} rejected, so {balance.read - kept - balance.rejected} are "
@@ -151,8 +164,12 @@ class Ledger:
 
     def _records(self, outcome: str) -> set[tuple[str, str]]:
         columns = self._columns
-        rows = zip(columns["outcome"], columns["file"], columns["record"], strict=True)
-        return {(file, record) for kind, file, record in rows if kind == outcome}
+        rows = zip(columns["file"], columns["record"], columns["item"], strict=True)
+        return {
+            _identity(*row)
+            for kind, row in zip(columns["outcome"], rows, strict=True)
+            if kind == outcome
+        }
 
     @property
     def read_count(self) -> int:
@@ -190,3 +207,7 @@ class Ledger:
         import pandas as pd
 
         return pd.DataFrame(self._columns)
+
+
+def _identity(file: str, record: str, item: str) -> tuple[str, str]:
+    return ("item", item) if record == "item" else (file, record)

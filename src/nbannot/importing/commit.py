@@ -1,0 +1,161 @@
+"""Committing a plan: one transaction, or nothing."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from ..ledger import Balance
+from ..progress import Progress
+from ..schema import Label
+from . import display
+from .report import Report
+from .staging import column
+from .target import ADD, LEFT_OUT, Target, label_ids
+
+if TYPE_CHECKING:
+    from ..project import Commit
+    from .plan import Plan
+
+__all__ = ["commit_plan"]
+
+
+def commit_plan(plan: Plan, balance: Balance, progress: Progress, started_s: float) -> Report:
+    """Write everything that the plan says, and record it as a request."""
+    from .plan import target_json
+
+    target = plan.target
+    assert target is not None
+    with plan.project.begin(
+        kind="import",
+        title=f"Import {plan.source.name}",
+        source_uri=plan.source.uri,
+        source_fingerprint=plan.fingerprint,
+        format=plan.format.name,
+        options=dict(plan.request.options),
+        target=target_json(plan),
+        code=plan.code,
+    ) as commit:
+        labels = commit.ensure_labels(_labels(plan))
+        task_ids = [
+            task.task_id if task.task_id is not None else commit.add_task(task.name, task.subset)
+            for task in target.tasks
+        ]
+        item_ids = _add_items(plan, target, commit, task_ids, progress)
+        if len(target.removes):
+            commit.remove_annotations(target.removes)
+        _add_annotations(plan, target, commit, item_ids, labels, progress)
+        commit.add_ledger(plan.notes.to_arrow())
+        tasks = dict(zip((t.subset for t in target.tasks), task_ids, strict=True))
+        if plan.request.into is not None:
+            tasks = {}
+        commit.finish(
+            read=balance.read,
+            imported=balance.imported,
+            warned=balance.warned,
+            rejected=balance.rejected,
+            summary={"tasks": tasks, "chain": target.chain, "text": target.changes.text},
+        )
+        request_id = commit.request_id
+    return Report(
+        project=plan.project,
+        request_id=request_id,
+        balance=balance,
+        notes=plan.notes,
+        changes=target.changes,
+        seconds=time.monotonic() - started_s,
+        title=display.title_of(plan),
+    )
+
+
+def _labels(plan: Plan) -> list[Label]:
+    # Into a task only the labels in use are made; a dataset brings all that it declares.
+    out: dict[str, Label] = {}
+    for mapping in plan.labels:
+        if mapping.action == "drop" or (plan.request.into is not None and not mapping.count):
+            continue
+        declared = plan.staged.labels.get(mapping.name, Label(mapping.name))
+        if mapping.to != mapping.name:
+            declared = Label(mapping.to)
+        out.setdefault(declared.name, declared)
+    return list(out.values())
+
+
+def _add_items(
+    plan: Plan, target: Target, commit: Commit, task_ids: list[int], progress: Progress
+) -> NDArray[np.int64]:
+    # Returns the item id of each staged item, LEFT_OUT where it has none.
+    ids = target.item_ids.copy()
+    source = plan.source.under(plan.request.root)
+    for t, task_id in enumerate(task_ids):
+        new = np.flatnonzero((target.item_ids == ADD) & (target.task_of == t))
+        if not len(new):
+            continue
+        rows = plan.staged.items.take(pa.array(new))
+        uris, blobs = _place_media(plan, source, rows, commit, progress)
+        table = column(rows, "uri", uris).drop_columns(["item", "subset", "media"])
+        table = table.append_column("blob", pa.array(blobs, pa.string()))
+        ids[new] = np.asarray(commit.add_items(task_id, table))
+    return ids
+
+
+def _place_media(
+    plan: Plan, source: Any, rows: pa.Table, commit: Commit, progress: Progress
+) -> tuple[list[str | None], list[str | None]]:
+    # By link where the source can be found again, copied once by content where it can't.
+    media = rows["media"].to_pylist()
+    uris: list[str | None] = rows["uri"].to_pylist()
+    blobs: list[str | None] = [None] * len(media)
+    copies: dict[str, list[int]] = {}
+    for i, path in enumerate(media):
+        if path is None:
+            continue
+        link = None if plan.request.media == "copy" else source.link(path)
+        if link is None:
+            copies.setdefault(path, []).append(i)
+        else:
+            uris[i] = link
+    if copies:
+        progress.start("Copying media", len(copies), "files")
+        for path, data in source.read_many(list(copies)):
+            digest = commit.put_media(data)
+            for i in copies[path]:
+                blobs[i] = digest
+            progress.advance()
+    return uris, blobs
+
+
+def _add_annotations(
+    plan: Plan,
+    target: Target,
+    commit: Commit,
+    item_ids: NDArray[np.int64],
+    labels: dict[str, int],
+    progress: Progress,
+) -> None:
+    numbers = plan.staged.item_numbers
+    total = int(sum(mask.sum() for mask in target.add_rows))
+    progress.start("Importing annotations", total, "annotations")
+    for rows, mask in zip(plan.staged.batches, target.add_rows, strict=True):
+        wanted = rows if mask.all() else rows.filter(pa.array(mask))
+        if not wanted.num_rows:
+            continue
+        owner = item_ids[np.searchsorted(numbers, wanted["item"].to_numpy())]
+        assert (owner != LEFT_OUT).all()
+        layers = wanted["layer"]
+        names = pc.unique(layers)
+        layer_ids = pa.array([commit.ensure_layer(n) for n in names.to_pylist()], pa.int64())
+        table = wanted
+        for name, values in (
+            ("item", pa.array(owner, pa.int64())),
+            ("layer", layer_ids.take(pc.index_in(layers, value_set=names))),
+            ("label", label_ids(wanted["label"], plan.labels, labels)),
+        ):
+            table = table.set_column(table.schema.get_field_index(name), name, values)
+        commit.add_annotations(table)
+        progress.advance(wanted.num_rows)

@@ -186,11 +186,11 @@ def test_cancel_while_reading(dataset: Path, monkeypatch: pytest.MonkeyPatch) ->
     model = nb.ImportModel(nb.open_project())
     original = model._show_progress
 
-    def cancel_then(progress: Any, state: Any) -> None:
+    def cancel_then(state: Any) -> None:
         model.cancel()
-        original(progress, state)
+        original(state)
 
-    monkeypatch.setattr(model, "_show_progress", cancel_then)
+    monkeypatch.setattr(model._worker, "_on_progress", cancel_then)
     model.source = str(dataset)
     model.wait()
     assert (model.state, model.source) == ("empty", "")

@@ -28,7 +28,7 @@ def row_hashes(rows: pa.Table, columns: Sequence[str]) -> Hashes:
             values = pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], values.type)
         if values.null_count == len(values):
             continue
-        each = _mix(_column(values) + np.uint64(k + 1) * _PRIME)
+        each = _mix(_column(values) + np.uint64((k + 1) * int(_PRIME) % 2**64))
         if values.null_count:  # null adds nothing, so a row hashes the same in any batch
             each[values.is_null().to_numpy(zero_copy_only=False)] = 0
         total += each

@@ -6,9 +6,9 @@ import fnmatch
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ..errors import SourceError
+from ..errors import SourceError, printable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,7 +32,7 @@ class Listing(Sequence[str]):
     def __len__(self) -> int:
         return len(self._paths)
 
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+    def __getitem__(self, index: Any) -> Any:
         return self._paths[index]
 
     def __iter__(self) -> Iterator[str]:
@@ -157,6 +157,14 @@ class Source(ABC):
         """
         return Listing(self._list())
 
+    @cached_property
+    def notes(self) -> list[str]:
+        """Remarks on the list of files, each a sentence for the ledger.
+
+        Two members of one name, a link to nothing ... Complete once `files` was asked for.
+        """
+        return []
+
     @abstractmethod
     def _list(self) -> Iterable[str]:
         """Return the paths of all files, relative, with ``/``."""
@@ -199,7 +207,7 @@ class Source(ABC):
         """Return the part of this source in `folder`, as a source with paths relative to it."""
         return self if not folder else _Part(self, folder)
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  most hold none
         """Let go of files held open."""
 
     def __enter__(self) -> Source:
@@ -220,6 +228,12 @@ class _Part(Source):
         self.name = f"{whole.name}/{folder}"
         self.uri = f"{whole.uri}#{folder}"
         self.code = whole.code
+        if whole.main is not None and whole.main.startswith(self._prefix):
+            self.main = whole.main[len(self._prefix) :]
+
+    @property
+    def notes(self) -> list[str]:
+        return self._whole.notes
 
     def _list(self) -> Iterable[str]:
         start = len(self._prefix)
@@ -248,4 +262,4 @@ class _Part(Source):
 
 def missing(path: str, source: Source) -> SourceError:
     """Return the error for a file that a source does not have."""
-    return SourceError(f"There is no file {path!r} in {source.name}", where=source.name)
+    return SourceError(f"There is no file {printable(path)!r} in {source.name}")

@@ -14,23 +14,26 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from ..errors import Cancelled, NbannotError, OptionError, SourceError
+from ..errors import NbannotError, OptionError, SourceError
 from ..formats import get_format
+from ..formats.base import Candidate
 from ..importing import Report, Request
 from ..importing.plan import Plan, choose_format, detect_formats, read, settle, target_json
 from ..progress import Progress, ProgressState
-from ..sources import Source, UploadSource, open_source
+from ..sources import Source, open_source
 from . import picker, views
 from .commands import Answer, command
 from .errors_view import error_dict
 from .pages import item_page
+from .uploads import UploadCommands
+from .work import Worker
 
 if TYPE_CHECKING:
     from ..project import Job, Project, Task
@@ -38,8 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["ImportModel"]
 
 PREVIEW_ITEMS = 24
-UPLOAD_CHUNK_BYTES = 4 * 1024 * 1024
-UPLOAD_WINDOW = 4
 
 
 def _dict() -> Any:
@@ -54,7 +55,7 @@ def _text(default: str = "") -> Any:
     return traitlets.Unicode(default).tag(sync=True)
 
 
-class ImportModel(traitlets.HasTraits):
+class ImportModel(UploadCommands, traitlets.HasTraits):
     """What is chosen, what was found, and what an import would do, as traits.
 
     Set `source` (a path), or call `open` with anything that `nbannot.plan` takes; detection and
@@ -81,9 +82,7 @@ class ImportModel(traitlets.HasTraits):
         self._project = project
         self._plan: Plan | None = None
         self._opened: Source | None = None
-        self._work: Progress | None = None
-        self._thread: threading.Thread | None = None
-        self._uploads: dict[str, UploadSource] = {}
+        self._worker = Worker(self._show_progress, self._show_error, self._after_cancel)
         self._revision = 0
         super().__init__(**traits)
         self.observe(self._on_location, names=["location", "filter"])
@@ -111,9 +110,7 @@ class ImportModel(traitlets.HasTraits):
         Raises:
             NbannotError: what went wrong, where the state is "error" or "unrecognised".
         """
-        thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(timeout_s)
+        self._worker.wait(timeout_s)
         if self.state in ("error", "unrecognised") and self.error:
             raise NbannotError(
                 self.error["message"], where=self.error["where"], hint=self.error["hint"]
@@ -177,71 +174,37 @@ class ImportModel(traitlets.HasTraits):
                 raise SourceError(f"The notebook has no variable {value!r}", hint="Run its cell.")
             return open_source(variables[value], name=value)
         if kind == "upload":
-            if value not in self._uploads:
-                raise SourceError("The upload is not there any more", hint="Upload the files again.")
-            return open_source(self._uploads[value])
+            return self.uploaded(value)
         return open_source(Path(self.location, os.path.expanduser(name)))
 
     # -- the work, on a thread ------------------------------------------------------------
 
     def _begin(self, work: Callable[[Progress], None], state: str) -> None:
-        with self._lock:
-            if self._work is not None:
-                self._work.cancel()
-            before, progress = self._thread, Progress()
-            progress._listener = lambda s: self._show_progress(progress, s)
-            self._work = progress
-            with self._publish():
-                self.state, self.error, self.progress = state, {}, {}
-            thread = threading.Thread(
-                target=self._run, args=(work, progress, before), name="nbannot-import", daemon=True
-            )
-            self._thread = thread
-            thread.start()
+        with self._publish():
+            self.state, self.error, self.progress = state, {}, {}
+        self._worker.begin(work)
 
-    def _run(
-        self, work: Callable[[Progress], None], progress: Progress, before: threading.Thread | None
-    ) -> None:
-        if before is not None:
-            before.join()
-        try:
-            progress.check()
-            work(progress)
-        except Cancelled:
-            self._after_cancel(progress)
-        except Exception as error:  # shown, whatever it is: the thread has no other way out
-            self._show_error(error, progress)
+    def _show_progress(self, state: ProgressState) -> None:
+        with self._publish():
+            self.progress = views.progress_view(state)
 
-    def _current(self, progress: Progress) -> bool:
-        return self._work is progress
+    def _show_error(self, error: BaseException) -> None:
+        with self._publish():
+            self.error, self.progress = error_dict(error), {}
+            self.state = "unrecognised" if self.candidates and not self.format else "error"
 
-    def _show_progress(self, progress: Progress, state: ProgressState) -> None:
-        if self._current(progress):
-            with self._publish():
-                self.progress = views.progress_view(state)
-
-    def _show_error(self, error: BaseException, progress: Progress) -> None:
-        if self._current(progress):
-            with self._publish():
-                self.error, self.progress = error_dict(error), {}
-                self.state = "unrecognised" if self._plan is None and self.candidates else "error"
-
-    def _after_cancel(self, progress: Progress) -> None:
-        if self._current(progress):
-            with self._publish():
-                self.progress = {}
-                complete = self._plan is not None and self.preview.get("complete", False)
-                self.state = "ready" if complete else "empty"
-                if not complete:
-                    self.source = ""
+    def _after_cancel(self) -> None:
+        with self._publish():
+            self.progress = {}
+            if self._plan is not None and self.preview.get("complete"):
+                self.state = "ready"
+            else:
+                self._clear()
 
     def _detect(self, source: Source, progress: Progress) -> None:
         self._opened, self._plan = source, None
         with self._publish():
-            self.format, self.root, self.report = "", "", {}
-            self.options, self.columns, self.mapping, self.subsets = {}, {}, {}, []
-            self.candidates, self.fields, self.roles, self.labels = [], [], {}, []
-            self.preview, self.problems, self.changes, self.code = {}, [], {}, ""
+            self._forget_source()
         progress.start(f"Looking at {source.name}")
         candidates = detect_formats(source)
         progress.check()
@@ -280,7 +243,6 @@ class ImportModel(traitlets.HasTraits):
         source = self._opened
         assert source is not None
         fmt, request = get_format(self.format), self._request()
-        candidates = [c for c in detect_formats(source)] if not self.candidates else []
         roles = self._roles(source.under(request.root), fmt.name)
         with self._publish():
             hidden = set(roles.get("hidden", ()))
@@ -288,7 +250,7 @@ class ImportModel(traitlets.HasTraits):
             self.roles = {k: v for k, v in roles.items() if k != "hidden"}
             self.state = "reading"
         # First the few items that fill a page, then everything, by the very same reader.
-        first = Plan(self._project, source, fmt, request, candidates)
+        first = Plan(self._project, source, fmt, request, self._ranked())
         first.staged = read(source, fmt, request, first.reading, progress, PREVIEW_ITEMS)
         self._show_preview(first, progress, complete=False)
         plan = Plan(self._project, source, fmt, request, self._ranked())
@@ -297,12 +259,8 @@ class ImportModel(traitlets.HasTraits):
         self._plan = plan
         self._settle(progress)
 
-    def _ranked(self) -> list[Any]:
-        from ..formats.base import Candidate
-
-        return [
-            Candidate(**{**c, "evidence": tuple(c["evidence"])}) for c in self.candidates
-        ]
+    def _ranked(self) -> list[Candidate]:
+        return [Candidate(**{**c, "evidence": tuple(c["evidence"])}) for c in self.candidates]
 
     def _roles(self, source: Source, name: str) -> dict[str, Any]:
         if name != "table":
@@ -321,10 +279,10 @@ class ImportModel(traitlets.HasTraits):
         settle(plan, progress, previous)
         plan.already = previous if same else None
         self._show_preview(plan, progress, complete=True)
-        if self._current(progress):
-            with self._publish():
-                self.changes, self.code = views.changes_view(plan), plan.code
-                self.progress, self.state = {}, "ready"
+        progress.check()
+        with self._publish():
+            self.changes, self.code = views.changes_view(plan), plan.code
+            self.progress, self.state = {}, "ready"
 
     def _show_preview(self, plan: Plan, progress: Progress, *, complete: bool) -> None:
         progress.check()
@@ -387,8 +345,7 @@ class ImportModel(traitlets.HasTraits):
     @command(inline=True)
     def cancel(self) -> Answer:
         """Stop reading or importing; the project is as it was."""
-        if self._work is not None:
-            self._work.cancel()
+        self._worker.cancel()
         return {}, []
 
     @command()
@@ -412,18 +369,22 @@ class ImportModel(traitlets.HasTraits):
     @command()
     def reset(self) -> Answer:
         """Go back to the beginning: nothing chosen."""
-        with self._lock:
-            if self._work is not None:
-                self._work.cancel()
-            self._work, self._plan, self._opened = None, None, None
-            with self._publish():
-                self.source, self.format, self.root, self.state = "", "", "", "empty"
-                self.options, self.columns, self.mapping, self.subsets = {}, {}, {}, []
-                self.candidates, self.fields, self.roles, self.labels = [], [], {}, []
-                self.preview, self.problems, self.changes, self.report = {}, [], {}, {}
-                self.error, self.progress, self.code = {}, {}, ""
+        self._worker.forget()
+        with self._publish():
+            self._clear()
         self.refresh()
         return {}, []
+
+    def _clear(self) -> None:
+        self._plan = self._opened = None
+        self.source, self.state, self.error, self.progress = "", "empty", {}, {}
+        self._forget_source()
+
+    def _forget_source(self) -> None:
+        self.format, self.root, self.report = "", "", {}
+        self.options, self.columns, self.mapping, self.subsets = {}, {}, {}, []
+        self.candidates, self.fields, self.roles, self.labels = [], [], {}, []
+        self.preview, self.problems, self.changes, self.code = {}, [], {}, ""
 
     @command()
     def page(
@@ -463,36 +424,9 @@ class ImportModel(traitlets.HasTraits):
         """Answer the paths that begin with `text`."""
         return {"paths": picker.complete(text, self.location)}, []
 
-    @command(inline=True)
-    def upload_begin(self, files: Sequence[dict[str, Any]]) -> Answer:
-        """Open an upload of `files` ({path, size} each)."""
-        upload = UploadSource([(str(f["path"]), int(f["size"])) for f in files])
-        number = str(len(self._uploads) + 1)
-        self._uploads[number] = upload
-        return {"upload": number, "chunk_bytes": UPLOAD_CHUNK_BYTES, "window": UPLOAD_WINDOW}, []
-
-    @command(inline=True)
-    def upload_chunk(
-        self, upload: str, file: int, offset: int, buffers: Sequence[Any] = ()
-    ) -> Answer:
-        """Take a piece of a file; the answer acknowledges it."""
-        data = b"".join(bytes(memoryview(b)) for b in buffers)
-        return {"received": self._upload(upload).write(file, offset, data)}, []
-
     @command()
     def upload_end(self, upload: str) -> Answer:
         """Close an upload; it becomes the source."""
-        self._upload(upload).finish()
+        self.upload(upload).finish()
         self.source = f"upload:{upload}"
         return {"source": self.source}, []
-
-    @command()
-    def upload_abort(self, upload: str) -> Answer:
-        """Forget an upload."""
-        self._uploads.pop(upload).close()
-        return {}, []
-
-    def _upload(self, number: str) -> UploadSource:
-        if number not in self._uploads:
-            raise SourceError("There is no such upload", hint="Begin it again.")
-        return self._uploads[number]

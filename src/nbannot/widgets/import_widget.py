@@ -31,7 +31,10 @@ class ImportWidget(BaseWidget, ImportModel):
             from ..project import open_project
 
             project = open_project()
-        super().__init__(project=project, source=source, **traits)
+        super().__init__(project=project, **traits)
+        # Only now: what a thread publishes while the comm is being opened would be lost.
+        if source is not None:
+            self.open(source)
 
     @contextmanager
     def _hold(self) -> Iterator[None]:

@@ -1,0 +1,176 @@
+"""Reading a COCO dataset: the files of each subset, merged by image, one chunk after another."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from typing import Any
+
+from ..errors import BrokenFileError
+from ..ledger import Ledger
+from ..media.kinds import IMAGE_SUFFIXES
+from ..progress import Progress
+from ..schema import Batch
+from ..sources.base import Source
+from .coco_annotations import AnnotationReader
+from .coco_images import Ids, Images
+from .coco_json import Document, open_document
+from .coco_labels import Labels
+from .coco_layout import Part, find_parts
+from .coco_panoptic import PanopticReader, is_panoptic
+from .coco_records import Lines, decode
+from .coco_twins import Twins
+from .media_index import MediaIndex
+
+__all__ = ["read_coco"]
+
+CHUNK = 25_000
+"""Annotations per batch: about 10 MB of JSON, and a twentieth of a second until a cancel is seen."""
+
+_KNOWN = ("categories", "info", "licenses", "type")
+# Where several files of a subset tell of one object, the first of these tells its outline.
+_ORDER = (
+    "instances", "", "person_keypoints", "keypoints", "stuff", "panoptic", "captions", "labels",
+    "image_info",
+)  # fmt: skip
+_CATEGORY_0 = re.compile(rb'"category_id"\s*:\s*"?0(?![\w.])')
+
+
+def read_coco(
+    source: Source,
+    options: Mapping[str, Any],
+    ledger: Ledger,
+    progress: Progress,
+    limit: int | None,
+) -> Iterator[Batch]:
+    """Yield the batches of a COCO dataset: per subset its items, then its annotations."""
+    parts, others = find_parts(source)
+    if not parts:
+        why = next(iter(others.values()), "no JSON file")
+        raise BrokenFileError(f"There is no COCO file in {source.name}: {why}", where=source.name)
+    for path, why in others.items():
+        ledger.note("a JSON file is not COCO", file=path, message=f"{path} was not read: {why}")
+    index = MediaIndex(source.files) if source.files.with_suffix(*IMAGE_SUFFIXES) else None
+    labels = Labels(ledger)
+    first = 0
+    for subset, group in groupby(sorted(parts, key=_place), key=lambda p: p.subset):
+        images = Images(source, index, subset, ledger, first)
+        left = None if limit is None else limit - first
+        reader = _Subset(source, list(group), images, labels, ledger, progress)
+        yield from reader.batches(left, corners=options.get("boxes") == "xyxy")
+        first = images.following
+        if limit is not None and first >= limit:
+            return
+
+
+def _place(part: Part) -> tuple[str, int, str]:
+    task = _ORDER.index(part.task) if part.task in _ORDER else len(_ORDER)
+    return part.subset or "", task, part.path
+
+
+class _Subset:
+    """The files of one subset."""
+
+    def __init__(
+        self, source: Source, parts: list[Part], images: Images, labels: Labels, ledger: Ledger,
+        progress: Progress,
+    ) -> None:  # fmt: skip
+        self._source, self._parts, self._images = source, parts, images
+        self._labels, self._ledger, self._progress = labels, ledger, progress
+        self._ids: dict[str, Ids] = {}
+        self._names: dict[str, dict[Any, str]] = {}
+        self._twins = Twins()
+        self._kept: Document | None = None
+
+    def batches(self, limit: int | None, *, corners: bool) -> Iterator[Batch]:
+        for part in self._parts:
+            self._survey(part, limit)
+        first = self._images.following - len(self._images)
+        yield Batch(items=self._images.finish(), labels=self._labels.all())
+        sizes, keys = self._images.sizes(), self._images.keys()
+        for part in self._parts:
+            document = self._kept or open_document(self._source, part.path, Ledger())
+            self._kept = None
+            names, ids = self._names[part.path], self._ids[part.path]
+            lines = Lines(self._ledger, part.path)
+            reader: AnnotationReader | PanopticReader
+            if is_panoptic(document):
+                reader = PanopticReader(
+                    self._source, part, document, lines, ids, names, keys, first
+                )
+            else:
+                reader = AnnotationReader(
+                    document, lines, ids, names, sizes, keys, first, corners=corners,
+                    twins=self._twins, is_first=part is self._parts[0],
+                )  # fmt: skip
+            yield from self._annotations(document, reader, list(ids) if limit is not None else None)
+            if isinstance(reader, AnnotationReader):
+                self._afterwards(reader, part)
+
+    def _survey(self, part: Part, limit: int | None) -> None:
+        # Take the images and categories of a file; its annotations come later.
+        self._progress.start(f"Reading {part.path}")
+        document = open_document(self._source, part.path, self._ledger)
+        self._progress.start("Reading images", len(document.images), "images")
+        ids = self._images.add(document, part, self._progress, limit)
+        self._ids[part.path] = ids
+        categories = document.rest.get("categories")
+        used = _CATEGORY_0.search(document.data) is not None
+        self._names[part.path] = self._labels.add(categories, part.path, set() if used else {0})
+        unread = [
+            k for k, v in document.rest.items()
+            if v and (k not in _KNOWN or (k == "licenses" and k in document.rest))
+        ]  # fmt: skip
+        if unread:
+            text = f"{part.path} also holds {', '.join(unread)}, which were not read"
+            self._ledger.note("not read", file=part.path, message=text)
+        if len(self._parts) == 1:
+            self._kept = document
+        elif part is not self._parts[0] and not is_panoptic(document):
+            self._expect(document, ids, limit)
+
+    def _expect(self, document: Document, ids: Ids, limit: int | None) -> None:
+        quiet = Lines(Ledger(), document.path)
+        places = _places(document, None if limit is None else list(ids))
+        for start in range(0, len(places), CHUNK):
+            chosen = places[start : start + CHUNK]
+            raws = [document.annotations[i] for i in chosen]
+            records = decode(document, raws, chosen, quiet)
+            self._twins.expect([ids.get(r.image_id) for r in records], records)
+            self._progress.check()
+
+    def _annotations(
+        self, document: Document, reader: AnnotationReader | PanopticReader, only: list[Any] | None
+    ) -> Iterator[Batch]:
+        places = _places(document, only)
+        self._progress.start("Reading annotations", len(places), "annotations")
+        wanted = None if only is None else set(only)
+        step = CHUNK if isinstance(reader, AnnotationReader) else 50
+        for start in range(0, len(places), step):
+            chosen = places[start : start + step]
+            if isinstance(chosen, range):
+                raws = document.annotations[chosen.start : chosen.stop]
+            else:
+                raws = [document.annotations[i] for i in chosen]
+            self._ledger.read(reader.count(raws))
+            rows = reader.rows(raws, chosen)
+            if rows.num_rows:
+                yield Batch(annotations=rows)
+            self._progress.advance(len(raws))
+
+    def _afterwards(self, reader: AnnotationReader, part: Part) -> None:
+        if reader.undeclared:
+            self._labels.unnamed(reader.undeclared, part.path)
+        if reader.outside * 2 > reader.boxes > 4 and reader.as_corners >= 0.95 * reader.boxes:
+            text = (
+                f"{reader.outside} of {reader.boxes} boxes of {part.path} reach outside their "
+                'images: they look like x1, y1, x2, y2. If so, read them with boxes="xyxy"'
+            )
+            self._ledger.note("boxes look like corners", file=part.path, message=text)
+
+
+def _places(document: Document, image_ids: list[Any] | None) -> range | list[int]:
+    if image_ids is None:
+        return range(len(document.annotations))
+    return document.annotations_of(image_ids)

@@ -1,0 +1,384 @@
+"""Tasks of one Label Studio file, read into item rows and annotation rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Raw
+
+from ..ledger import Ledger
+from .labelstudio_config import Config
+from .labelstudio_items import Item, ItemFinder
+from .labelstudio_json import Annotation, Plain, Task, dumps, loads, plain_task
+from .labelstudio_regions import RegionReader
+from .labelstudio_rows import Place, Rows
+
+__all__ = ["ITEM_COLUMNS", "TaskReader"]
+
+ITEM_COLUMNS = (
+    "item", "subset", "key", "kind", "media", "uri", "width", "height", "source_id", "data", "meta",
+)  # fmt: skip
+"""Columns of ITEMS that a task fills, in the order of `TaskReader.items`."""
+
+_RESULTS = ("annotations", "completions", "predictions", "drafts")
+
+
+class TaskReader:
+    """Reads the tasks of one file, one by one; what it has read lies in `items` and `rows`."""
+
+    def __init__(
+        self,
+        file: str,
+        subset: str | None,
+        finder: ItemFinder,
+        config: Config | None,
+        ledger: Ledger,
+        *,
+        include_cancelled: bool,
+        first_item: int,
+    ) -> None:
+        self.file = file
+        self.items: list[tuple[Any, ...]] = []
+        self.rows = Rows()
+        self.next_item = first_item
+        self._subset = subset
+        self._finder = finder
+        self._config = config
+        self._ledger = ledger
+        self._include_cancelled = include_cancelled
+        self._regions = RegionReader(ledger, finder, config)
+        self._names: set[str] = set()
+        self._extras: dict[tuple[Any, ...], str] = {}
+        self._known: set[str] = set()
+
+    def read(self, raw: Raw, position: int) -> None:
+        """Read task number `position` (0-based) of the file."""
+        self._ledger.read()
+        task = plain_task(raw)
+        if task is not None and self._is_plain(task):
+            self._plain(task, position)
+            return
+        try:
+            value, problem = loads(raw)
+        except ValueError as error:
+            name = self._name(None, position)
+            self._ledger.reject(
+                "task is not JSON", file=self.file, where=f"$[{position}]", record=name,
+                message=f"it is not JSON: {error}",
+            )  # fmt: skip
+            return
+        self._careful(value, problem, position)
+
+    def _name(self, task_id: object, position: int) -> str:
+        # "task 7": unique in the file, as a ledger's record must be.
+        name = f"task {task_id}" if isinstance(task_id, (int, str)) else f"task #{position + 1}"
+        if name in self._names:
+            name = f"{name} (#{position + 1})"
+        self._names.add(name)
+        return name
+
+    # -- tasks of nothing but plain boxes and polygons --------------------------------
+
+    def _is_plain(self, task: Task) -> bool:
+        if task.drafts or (isinstance(task.id, int) and not -(2**63) <= task.id < 2**63):
+            return False
+        sizes: set[tuple[int, int]] = set()
+        for annotation in (*(task.annotations or ()), *(task.predictions or ())):
+            results = annotation.result
+            if annotation.was_cancelled is True or isinstance(results, msgspec.UnsetType):
+                return False
+            if len({r.id for r in results}) != len(results):
+                return False
+            sizes.update([(r.original_width, r.original_height) for r in results])
+            if not all(map(self._knows, {r.from_name for r in results})):
+                return False
+        return len(sizes) < 2
+
+    def _knows(self, from_name: str) -> bool:
+        if self._config is None or from_name in self._known:
+            return True
+        if self._config.knows(from_name):
+            self._known.add(from_name)
+            return True
+        return False
+
+    def _plain(self, task: Task, position: int) -> None:
+        assert isinstance(task.data, dict)
+        name = self._name(task.id if task.id is not UNSET else None, position)
+        annotations, predictions = list(task.annotations or ()), list(task.predictions or ())
+        first = next((a.result[0] for a in (*annotations, *predictions) if a.result), None)
+        on = [(first.to_name, first.type, None)] if first is not None else []
+        item = self._item(name, task.data, on)
+        if first is not None:
+            item.width, item.height = first.original_width, first.original_height
+        sets = _set_names([(_or_none(a.completed_by), _or_none(a.id)) for a in annotations])
+        layers = _layer_names([(_or_none(a.model_version), _or_none(a.id)) for a in predictions])
+        names = _names([_or_none(a.id) for a in annotations], "annotation")
+        for i, (annotation, set_) in enumerate(zip(annotations, sets, strict=True)):
+            place = self._place(name, names[i], f"$[{position}].annotations[{i}]", item)
+            self._plain_rows(annotation, item, None, set_, place, None)
+        names = _names([_or_none(a.id) for a in predictions], "prediction")
+        for i, (prediction, (layer, set_)) in enumerate(zip(predictions, layers, strict=True)):
+            place = self._place(name, names[i], f"$[{position}].predictions[{i}]", item)
+            score = _or_none(prediction.score)
+            self._plain_rows(prediction, item, layer, set_, place, score)
+        for each in (*annotations, *predictions):
+            each.result = UNSET
+        data, task.data = task.data, UNSET
+        task_id = None if task.id in (UNSET, None) else str(task.id)
+        meta = task.meta if isinstance(task.meta, dict) else {}
+        envelope = msgspec.json.encode(task).decode()
+        self._finish(item, name, data, task_id, envelope, meta, sets, layers)
+
+    def _plain_rows(
+        self,
+        annotation: Annotation,
+        item: Item,
+        layer: str | None,
+        set_: str | None,
+        place: Place,
+        whole: float | None,
+    ) -> None:
+        results = annotation.result
+        assert not isinstance(results, msgspec.UnsetType)
+        count = len(results)
+        self._ledger.read(count)
+        columns = self.rows.columns
+        values = [r.value for r in results]
+        columns["item"] += [item.number] * count
+        columns["layer"] += [layer] * count
+        columns["set"] += [set_] * count
+        columns["type"] += [r.kind for r in results]
+        columns["label"] += [v.labels[0] for v in values]
+        columns["source_id"] += [r.id for r in results]
+        columns["score"] += [whole if r.score is None else r.score for r in results]
+        columns["extra"] += [self._extra(r, whole) for r in results]
+        columns["place"] += [place] * count
+        columns["index"] += range(count)
+        columns["x"] += [v.x for v in values]
+        columns["y"] += [v.y for v in values]
+        columns["w"] += [v.width for v in values]
+        columns["h"] += [v.height for v in values]
+        columns["rotation"] += [None] * count
+        columns["width"] += [item.width] * count
+        columns["height"] += [item.height] * count
+        columns["points"] += [v.points for v in values]
+        columns["more"] += [None] * count
+
+    def _extra(self, r: Plain, whole: float | None) -> str:
+        # Equal to what `RegionReader` makes of the same result; few differ.
+        closed, from_whole = r.value.closed, whole is not None and r.score is None
+        key = (r.from_name, r.to_name, r.origin, r.type, r.image_rotation, closed, from_whole)
+        extra = self._extras.get(key)
+        if extra is None:
+            found: dict[str, Any] = {
+                "from_name": r.from_name, "image_rotation": r.image_rotation, "origin": r.origin,
+                "score_of": "prediction" if from_whole else None, "to_name": r.to_name,
+                "type": r.type, "value": None if closed is None else {"closed": closed},
+            }  # fmt: skip
+            extra = self._extras[key] = dumps({k: v for k, v in found.items() if v is not None})
+        return extra
+
+    # -- any task ---------------------------------------------------------------------
+
+    def _careful(self, value: Any, problem: str, position: int) -> None:
+        where = f"$[{position}]"
+        if isinstance(value, dict) and isinstance(value.get("task"), dict) and "result" in value:
+            # As a cloud storage gets it: one annotation, with its task inside.
+            value = {**value["task"], "annotations": [{**value, "task": value["task"].get("id")}]}
+        if not isinstance(value, dict):
+            name = self._name(None, position)
+            self._ledger.reject(
+                "task is not an object", file=self.file, where=where, record=name,
+                message=f"it is {value!r:.80}",
+            )  # fmt: skip
+            return
+        task_id = value.get("id")
+        name = self._name(task_id, position)
+
+        def warn(reason: str, message: str) -> None:
+            self._ledger.warn(
+                reason, file=self.file, where=where, record=name, message=message
+            )
+
+        if problem:
+            warn("task is not strict JSON", f"it holds {problem}")
+        if isinstance(task_id, int) and not -(2**63) <= task_id < 2**63:
+            warn("id is past 64 bits", f"the id {task_id} is kept as text")
+        data = value.get("data")
+        if not isinstance(data, dict):
+            if any(key in value for key in _RESULTS) or data:
+                self._ledger.reject(
+                    "task has no data", file=self.file, where=where, record=name,
+                    message=f"its data is {data!r:.60}",
+                )  # fmt: skip
+                return
+            warn("task has no data", "all of it is taken as its data, as Label Studio does")
+            data, value = value, {}
+        annotations = self._annotations(value, name, where)
+        predictions = self._predictions(value, name, where)
+        on = [
+            (r.get("to_name"), r.get("type"), r.get("value"))
+            for _, _, results, _ in (*annotations, *predictions)
+            for r in results
+            if isinstance(r, dict)
+        ]
+        item = self._item(name, data, on)
+        sets = _set_names([(a.get("completed_by"), a.get("id")) for a, *_ in annotations])
+        layers = _layer_names([(p.get("model_version"), p.get("id")) for p, *_ in predictions])
+        for (_, named, results, path), set_ in zip(annotations, sets, strict=True):
+            place = self._place(name, named, path, item)
+            self.rows.add(self._regions.read(results, item, None, set_, place, None))
+        for (prediction, named, results, path), (layer, set_) in zip(
+            predictions, layers, strict=True
+        ):
+            place = self._place(name, named, path, item)
+            score = prediction.get("score")
+            known = float(score) if isinstance(score, (int, float)) else None
+            self.rows.add(self._regions.read(results, item, layer, set_, place, known))
+        envelope = {k: v for k, v in value.items() if k != "data" and k not in _RESULTS}
+        for key, entries in (("annotations", annotations), ("predictions", predictions)):
+            if key in value or entries:
+                envelope[key] = [_without(e, "result") for e, *_ in entries]
+        meta = value.get("meta") if isinstance(value.get("meta"), dict) else {}
+        known_id = str(task_id) if isinstance(task_id, (int, str)) else None
+        self._finish(item, name, data, known_id, dumps(envelope), meta, sets, layers)
+
+    def _annotations(
+        self, task: Mapping[str, Any], name: str, where: str
+    ) -> list[tuple[dict[str, Any], str, list[Any], str]]:
+        key = "annotations" if "annotations" in task else "completions"
+        found = self._entries(task, key, "annotation", name, where)
+        kept = []
+        for entry in found:
+            cancelled = entry[0].get("was_cancelled") or entry[0].get("skipped")
+            if cancelled and not self._include_cancelled:
+                self._leave("cancelled by its annotator", entry, name)
+            else:
+                kept.append(entry)
+        for entry in self._entries(task, "drafts", "draft", name, where):
+            self._leave("draft that was never submitted", entry, name)
+        return kept
+
+    def _predictions(
+        self, task: Mapping[str, Any], name: str, where: str
+    ) -> list[tuple[dict[str, Any], str, list[Any], str]]:
+        return self._entries(task, "predictions", "prediction", name, where)
+
+    def _leave(
+        self, reason: str, entry: tuple[dict[str, Any], str, list[Any], str], name: str
+    ) -> None:
+        # Its results are records; without any, it is one itself.
+        _, named, results, path = entry
+        place = Place(self.file, f"{name}, {named}", path, "")
+        self._ledger.read(len(results) or 1)
+        if not results:
+            record = place.name
+            self._ledger.reject(
+                reason, file=self.file, where=path, record=record, message="it has no results"
+            )
+        for i, result in enumerate(results):
+            region = result.get("id") if isinstance(result, dict) else None
+            self._ledger.reject(reason, message="", **place.line(i, region))
+
+    def _entries(
+        self, task: Mapping[str, Any], key: str, what: str, name: str, where: str
+    ) -> list[tuple[dict[str, Any], str, list[Any], str]]:
+        # (annotation, "annotation 7", its results, JSON path) of each that is one
+        found = task.get(key)
+        if found is None:
+            return []
+        if not isinstance(found, list):
+            found = [found]
+        ids = [e.get("id") if isinstance(e, dict) else None for e in found]
+        out = []
+        for i, (entry, named) in enumerate(zip(found, _names(ids, what), strict=True)):
+            results = entry.get("result") if isinstance(entry, dict) else entry
+            if isinstance(entry, dict) and (results is None or isinstance(results, list)):
+                out.append((entry, named, results or [], f"{where}.{key}[{i}]"))
+                continue
+            self._ledger.read()
+            self._ledger.reject(
+                f"{what} has no list of results", file=self.file, where=f"{where}.{key}[{i}]",
+                record=f"{name}, {named}", message=f"it has {results!r:.80}",
+            )  # fmt: skip
+        return out
+
+    # -- both -------------------------------------------------------------------------
+
+    def _item(self, name: str, data: dict[str, Any], on: Sequence[tuple[Any, Any, Any]]) -> Item:
+        item = self._finder.item(self.next_item, name, self.file, data, on, self._config)
+        self.next_item += 1
+        for reason, message in item.problems:
+            self._ledger.warn(
+                reason, file=self.file, record=name, item=item.key, message=message
+            )
+        return item
+
+    def _place(self, name: str, named: str, path: str, item: Item) -> Place:
+        return Place(self.file, f"{name}, {named}", path, item.key)
+
+    def _finish(
+        self,
+        item: Item,
+        name: str,
+        data: dict[str, Any],
+        task_id: str | None,
+        envelope: str,
+        meta: Mapping[str, Any],
+        sets: Sequence[str | None],
+        layers: Sequence[tuple[str, str | None]],
+    ) -> None:
+        subset = meta.get("subset")
+        around = dumps({"sets": sets, "layers": layers, "media": item.media_key})
+        self.items.append(
+            (
+                item.number,
+                subset if isinstance(subset, str) and subset else self._subset,
+                item.key, item.kind, item.media, item.uri, item.width, item.height, task_id,
+                dumps(data),
+                f'{{"label_studio":{{"task":{envelope},{around[1:-1]}}}}}',
+            )
+        )  # fmt: skip
+
+
+def _or_none(value: Any) -> Any:
+    return None if value is UNSET else value
+
+
+def _without(entry: Mapping[str, Any], key: str) -> dict[str, Any]:
+    return {k: v for k, v in entry.items() if k != key}
+
+
+def _names(ids: Sequence[Any], what: str) -> list[str]:
+    # "annotation 7", or by place where ids are missing or occur twice
+    good = len({str(i) for i in ids}) == len(ids) and not any(i is None for i in ids)
+    return [f"{what} {i}" if good else f"{what} #{n}" for n, i in enumerate(ids, 1)]
+
+
+def _set_names(found: Sequence[tuple[Any, Any]]) -> list[str | None]:
+    """Return the name of each annotation of a task by (completed_by, id): its annotator."""
+    names: list[str | None] = []
+    for n, (by, own_id) in enumerate(found, 1):
+        name = None
+        if isinstance(by, Mapping):
+            by = by.get("email") or by.get("id")
+        if by is not None:
+            name = by if isinstance(by, str) else f"annotator {by}"
+        if name in names:
+            which = f"annotation {n if own_id is None else own_id}"
+            name = f"{name}, {which}" if name is not None else which
+        names.append(name)
+    return names
+
+
+def _layer_names(found: Sequence[tuple[Any, Any]]) -> list[tuple[str, str | None]]:
+    """Return (layer, set) of each prediction of a task by (model_version, id)."""
+    names: list[tuple[str, str | None]] = []
+    for n, (version, own_id) in enumerate(found, 1):
+        layer = "undefined" if version in (None, "") else str(version)
+        taken = any(layer == other for other, _ in names)
+        names.append((layer, f"prediction {n if own_id is None else own_id}" if taken else None))
+    return names

@@ -1,0 +1,192 @@
+"""The geometry of YOLO rows, in pixels of the image as displayed, kind by kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from .. import geometry
+from .yolo_data import Pose
+from .yolo_rows import BOX, POLYGON, POSE, QUAD, fit_rectangles
+from .yolo_work import RowWork
+
+__all__ = ["RowGeometry"]
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+_ROUNDING = 1e-5
+"""How far outside 0 to 1 an edge may lie by rounding to six decimals."""
+
+
+class RowGeometry:
+    """The geometry columns of the good rows, kind by kind."""
+
+    def __init__(self, work: RowWork, pose: Pose | None) -> None:
+        self.work, self.pose = work, pose
+        n = len(work.rows)
+        self.box = np.full((n, 4), np.nan)
+        self.rotation = np.full(n, np.nan)
+        self.lists: list[tuple[Integers, Integers, Floats]] = []  # rows, lengths, flat values
+        self.visible: list[tuple[Integers, Integers, Floats]] = []
+        self.outside = np.zeros(n, bool)
+        self.pixels = np.zeros(n, bool)
+        for i, rescued in work.rows.rescued.items():
+            self.pixels[i] = rescued.pixels
+
+    def columns(self) -> dict[str, Any]:
+        """Return x, y, w, h, rotation, points and visibility, one value per row."""
+        self._boxes(self.work.kind(BOX))
+        self._quads(self.work.kind(QUAD))
+        self._polygons(self.work.kind(POLYGON))
+        if self.pose is not None:
+            self._skeletons(self.work.kind(POSE), self.pose)
+        declared_pixels = np.zeros(len(self.pixels), bool)
+        declared_pixels[[i for i, r in self.work.rows.rescued.items() if r.pixels]] = True
+        text = "its coordinates are in pixels, not 0 to 1; read as pixels"
+        self.work.warn(self.pixels & ~declared_pixels, "coordinates in pixels", text)
+        text = "it has coordinates outside 0 to 1; kept as they are"
+        self.work.warn(self.outside & ~self.pixels, "coordinates outside 0 to 1", text)
+        columns = {name: self.box[:, k] for k, name in enumerate("xywh")}
+        columns["rotation"] = self.rotation
+        n = len(self.rotation)
+        if self.lists:
+            columns["points"] = _list_column(self.lists, n, pa.float64())
+        if self.visible:
+            columns["visibility"] = _list_column(self.visible, n, pa.int8())
+        return columns
+
+    def _scale(self, index: Integers, points: Floats) -> Floats:
+        # (n, k, 2) points as given → pixels. Values past 2 that fit the image are pixels already.
+        size = self.work.size[index][:, None, :]
+        low, high = points.min(axis=1), points.max(axis=1)
+        fits = (high <= size[:, 0] + 1).all(axis=1) & (low >= -1).all(axis=1)
+        self.pixels[index] |= fits & (high > 2).any(axis=1)
+        self.outside[index] |= (low < 0).any(axis=1) | (high > 1).any(axis=1)
+        return points * np.where(self.pixels[index][:, None, None], 1.0, size)
+
+    def _boxes(self, index: Integers) -> None:
+        if not len(index):
+            return
+        given = self.work.rows.numbers(index, 1, 5).reshape(-1, 2, 2)
+        scaled = self._scale(index, given).reshape(-1, 4)
+        self.box[index] = geometry.cxcywh_to_xywh(scaled)
+        self._check_boxes(index, scaled)
+
+    def _check_boxes(self, index: Integers, scaled: Floats) -> None:
+        work, n = self.work, len(self.pixels)
+        slack = work.size[index] * _ROUNDING
+        low, high = self.box[index, :2], self.box[index, :2] + self.box[index, 2:]
+        over = (low < -slack).any(axis=1) | (high > work.size[index] + slack).any(axis=1)
+        which = np.zeros(n, bool)
+        which[index] = over & ~(self.outside[index] & ~self.pixels[index])
+        work.warn(which, "box reaches outside the image", "it reaches outside the image; kept as it is")
+        which = np.zeros(n, bool)
+        which[index] = (scaled[:, 2:] == 0).any(axis=1)
+        work.warn(which, "box has no area", "its width or height is 0")
+
+    def _quads(self, index: Integers) -> None:
+        if not len(index):
+            return
+        corners = self._scale(index, self.work.rows.numbers(index, 1, 9).reshape(-1, 4, 2))
+        boxes, degrees, off = fit_rectangles(corners)
+        exact = np.maximum(self.work.size[index].max(axis=1) * 4e-6, 1e-6)  # six decimals
+        longest = boxes[:, 2:].max(axis=1)
+        rectangle = off <= np.maximum(exact, np.minimum(1.0, 0.03 * longest))
+        self.box[index[rectangle]], self.rotation[index[rectangle]] = (
+            boxes[rectangle],
+            degrees[rectangle],
+        )
+        for k in np.flatnonzero(rectangle & (off > exact)).tolist():
+            given = corners[k].ravel().tolist()
+            self.work.extra.setdefault(int(index[k]), {})["corners"] = given
+        self._add_polygons(index[~rectangle], corners[~rectangle].reshape(-1, 8))
+        which = np.zeros(len(self.pixels), bool)
+        which[index[~rectangle]] = True
+        text = "its four corners are no rectangle: a polygon"
+        self.work.tell("note", which, "rotated box that is no rectangle", text)
+
+    def _polygons(self, index: Integers) -> None:
+        used = self.work.shapes.used[index]
+        for length in np.unique(used).tolist():
+            mine = index[used == length]
+            given = self.work.rows.numbers(mine, 1, 1 + length).reshape(len(mine), -1, 2)
+            self._add_polygons(mine, self._scale(mine, given).reshape(len(mine), -1))
+
+    def _add_polygons(self, index: Integers, points: Floats) -> None:
+        if len(index):
+            self.work.shapes.kind[index] = POLYGON
+            xy = points.reshape(len(index), -1, 2)
+            low = xy.min(axis=1)
+            self.box[index] = np.concatenate([low, xy.max(axis=1) - low], axis=1)
+            lengths = np.full(len(index), points.shape[1])
+            self.lists.append((index, lengths, points.ravel()))
+
+    def _skeletons(self, index: Integers, pose: Pose) -> None:
+        if not len(index):
+            return
+        rows, work = self.work.rows, self.work
+        given = np.zeros((len(index), 4 + pose.numbers))
+        used = work.shapes.used[index]
+        for length in np.unique(used).tolist():
+            mine = used == length
+            given[mine, :length] = rows.numbers(index[mine], 1, 1 + length)
+        short = np.zeros(len(self.pixels), bool)
+        short[index] = used < given.shape[1]
+        text = f"it has fewer than {pose.count} keypoints; those that follow are absent"
+        work.warn(short, "keypoints are missing", text)
+        scaled = self._scale(index, given[:, :4].reshape(-1, 2, 2)).reshape(-1, 4)
+        self.box[index] = geometry.cxcywh_to_xywh(scaled)
+        self._check_boxes(index, scaled)
+        keypoints = given[:, 4:].reshape(-1, pose.count, pose.dims)
+        points = self._scale(index, keypoints[:, :, :2])
+        visible = self._visibility(index, keypoints)
+        kept = self._joints(index, pose, visible)
+        count = kept.sum(axis=1)
+        self.lists.append((index, 2 * count, points[kept].ravel()))
+        self.visible.append((index, count, visible[kept]))
+
+    def _visibility(self, index: Integers, keypoints: Floats) -> Floats:
+        if keypoints.shape[2] == 2:  # Ultralytics takes negative ones as absent; others write 0 0
+            xy = keypoints[:, :, :2]
+            return np.where((xy < 0).any(axis=2) | (xy == 0).all(axis=2), 0.0, 2.0)
+        given = keypoints[:, :, 2]
+        usual = np.isin(given, (0, 1, 2))
+        odd = np.zeros(len(self.pixels), bool)
+        odd[index] = ~usual.all(axis=1)
+        for k in np.flatnonzero(~usual.all(axis=1)).tolist():  # a model's confidence per point
+            self.work.extra.setdefault(int(index[k]), {})["keypoint_scores"] = given[k].tolist()
+        text = "its visibility is not 0, 1 or 2: a confidence, kept in `extra`"
+        self.work.warn(odd, "keypoint confidence for visibility", text)
+        by_score = np.select([given >= 0.5, given > 0], [2.0, 1.0], 0.0)
+        return np.where(usual.all(axis=1)[:, None], given, by_score)
+
+    def _joints(self, index: Integers, pose: Pose, visible: Floats) -> Flags:
+        # A class with fewer named points than K has its rows padded with absent ones.
+        kept = np.ones(visible.shape, bool)
+        numbers = self.work.rows.values[self.work.rows.start[index]].astype(np.int64)
+        for number, names in pose.names.items():
+            padded = (numbers == number) & ~visible[:, len(names) :].any(axis=1)
+            kept[padded, len(names) :] = False
+        return kept
+
+
+def _list_column(parts: list[tuple[Integers, Integers, Floats]], n: int, kind: Any) -> pa.Array:
+    lengths = np.zeros(n, np.int64)
+    for rows, counts, _ in parts:
+        lengths[rows] = counts
+    offsets = np.zeros(n + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    flat = np.empty(offsets[-1])
+    for rows, counts, values in parts:
+        place = np.arange(len(values)) - np.repeat(np.cumsum(counts) - counts, counts)
+        flat[np.repeat(offsets[rows], counts) + place] = values
+    absent = np.ones(n, bool)
+    for rows, _, _ in parts:
+        absent[rows] = False
+    values = pa.array(flat) if kind == pa.float64() else pa.array(flat.astype(np.int8))
+    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), values, mask=pa.array(absent))

@@ -1,0 +1,86 @@
+"""Arrow tables as the DataFrames that users get."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from ._store_read import Names, TaskRow
+from ._store_tables import GROUND_TRUTH
+
+__all__ = ["annotations_frame", "frame", "items_frame", "labels_frame"]
+
+
+def frame(table: pa.Table) -> pd.DataFrame:
+    """Return a table as a DataFrame: integers stay integers beside nulls, lists stay lists."""
+    columns = {n: _series(c) for n, c in zip(table.column_names, table.columns, strict=True)}
+    return pd.DataFrame(columns)
+
+
+def _series(column: pa.ChunkedArray) -> pd.Series[Any]:
+    kind = column.type
+    mapped: Any = None
+    if pa.types.is_list(kind):  # zero copy: a list is made of a value when it is looked at
+        mapped = pd.ArrowDtype(kind)
+    elif column.null_count and pa.types.is_integer(kind):
+        mapped = pd.Int64Dtype()
+    elif column.null_count and pa.types.is_boolean(kind):
+        mapped = pd.BooleanDtype()
+    return column.to_pandas(types_mapper={kind: mapped}.get if mapped is not None else None)
+
+
+def items_frame(items: pa.Table, tasks: Sequence[TaskRow]) -> pd.DataFrame:
+    """Return items (columns of ``STORED_ITEMS``) with the names of their tasks."""
+    table = items.drop_columns("task_id")
+    return frame(table.add_column(1, "task", _task_names(items["task_id"], tasks)))
+
+
+def annotations_frame(
+    annotations: pa.Table, items: pa.Table, tasks: Sequence[TaskRow]
+) -> pd.DataFrame:
+    """Return annotations with the task and key of their items, which `items` must hold."""
+    place = pa.array(_positions(items["item_id"], annotations["item"]))
+    layer = pc.fill_null(annotations["layer"], GROUND_TRUTH)
+    table = annotations.set_column(
+        annotations.schema.get_field_index("layer"), "layer", layer
+    ).drop_columns("added_by")
+    table = table.add_column(1, "task", _task_names(items["task_id"].take(place), tasks))
+    return frame(table.add_column(3, "key", items["key"].take(place)))
+
+
+def labels_frame(known: Names, tally: dict[int, int]) -> pd.DataFrame:
+    """Return the labels, with how many annotations each has."""
+    rows = [
+        {
+            "label_id": label_id,
+            "name": label.name,
+            "color": label.color,
+            "annotations": tally.get(label_id, 0),
+            "parent": label.parent,
+            "skeleton": None if label.skeleton is None else list(label.skeleton.points),
+            "attributes": [dict(a) for a in label.attributes],
+            "hotkey": label.hotkey,
+            "source_id": label.source_id,
+        }
+        for label_id, label in known.labels.items()
+    ]
+    columns = (
+        "label_id", "name", "color", "annotations", "parent", "skeleton", "attributes", "hotkey",
+        "source_id",
+    )  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _positions(sorted_ids: pa.ChunkedArray, wanted: pa.ChunkedArray) -> NDArray[np.int64]:
+    return np.searchsorted(sorted_ids.to_numpy(), wanted.to_numpy())
+
+
+def _task_names(ids: pa.ChunkedArray, tasks: Sequence[TaskRow]) -> pa.ChunkedArray:
+    index = pc.index_in(ids, pa.array([t.task_id for t in tasks], pa.int64()))
+    return pc.take(pa.chunked_array([[t.name for t in tasks]], pa.string()), index)

@@ -1,0 +1,454 @@
+"""One change of a project: rows added and removed by one request, in one transaction."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from ..errors import ProjectError, SchemaError
+from ..palette import color_of
+from ..schema import Label
+from ._media import Incoming, MediaFolder
+from ._store import Store, now
+from ._store_connection import Connection, Value
+from ._store_read import LEDGER, _among, id_array, labels
+from ._store_tables import ANNOTATIONS_BY_ITEM, GROUND_TRUTH, STORED_ANNOTATIONS, STORED_ITEMS, live
+
+__all__ = ["Commit", "as_json", "begin"]
+
+_COUNTS = ("layer_id", "label_id", "item_id")
+
+
+def as_json(value: Any) -> str | None:
+    """Return `value` as JSON with sorted keys; a string is taken to be JSON already."""
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+
+
+@contextmanager
+def begin(
+    store: Store,
+    media: MediaFolder,
+    kind: str,
+    *,
+    title: str = "",
+    source_uri: str | None = None,
+    source_fingerprint: str | None = None,
+    format: str | None = None,
+    options: Any = None,
+    target: Any = None,
+    code: str | None = None,
+) -> Iterator[Commit]:
+    """Begin a change; it is whole when the block ends, and absent when it raises."""
+    with store.write() as connection, media.incoming() as incoming:
+        if kind != "export":  # what was undone can't be redone over something newer
+            connection.run("UPDATE requests SET undone = 2 WHERE undone = 1")
+        request_id = _next(connection, "requests", "request_id")
+        row: dict[str, Value] = {
+            "request_id": request_id, "kind": kind, "title": title or kind, "started": now(),
+            "source_uri": source_uri, "source_fingerprint": source_fingerprint, "format": format,
+            "options": as_json(options), "target": as_json(target), "code": code,
+        }  # fmt: skip
+        _insert(connection, "requests", row)
+        commit = Commit(connection, incoming, request_id)
+        yield commit
+        commit._complete()
+
+
+def _insert(connection: Connection, table: str, row: Mapping[str, Value]) -> None:
+    columns = ", ".join(f'"{name}"' for name in row)
+    marks = ", ".join("?" * len(row))
+    connection.run(f"INSERT INTO {table} ({columns}) VALUES ({marks})", tuple(row.values()))
+
+
+def _next(connection: Connection, table: str, column: str) -> int:
+    # compact() notes the highest id it ever saw: an id is never given twice.
+    rows = connection.rows(
+        f"SELECT max(coalesce((SELECT max({column}) FROM {table}), 0), "
+        "coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = ?), 0)) + 1 AS n",
+        (f"last_{column}",),
+    )
+    return int(rows[0]["n"])
+
+
+class Commit:
+    """What `Project.begin` gives: adds and removes rows on behalf of one request.
+
+    Nothing is visible to others, and nothing lasts, before the block ends.
+    """
+
+    def __init__(self, connection: Connection, incoming: Incoming, request_id: int) -> None:
+        self._connection = connection
+        self._incoming = incoming
+        self.request_id = request_id
+        self._next_item = _next(connection, "items", "item_id")
+        self._next_annotation = _next(connection, "annotations", "annotation_id")
+        self._unindexed = False
+        self._counts: list[pa.Table] = []
+        self._outcome: dict[str, Value] = dict.fromkeys(("read", "imported", "warned", "rejected"), 0)
+
+    # -- tasks, labels, layers --------------------------------------------------------
+
+    def add_task(self, name: str, subset: str | None = None) -> int:
+        """Add a task; return its id.
+
+        Raises:
+            ProjectError: there is a task of that name.
+        """
+        if not name:
+            raise ProjectError("A task needs a name")
+        if self._connection.rows(f"SELECT 1 FROM tasks WHERE name = ? AND {live()}", (name,)):
+            raise ProjectError(
+                f"There is a task {name!r} already", hint="Choose another name for the new one."
+            )
+        task_id = _next(self._connection, "tasks", "task_id")
+        self._add("tasks", task_id=task_id, name=name, subset=subset, position=task_id)
+        return task_id
+
+    def add_job(self, task_id: int, name: str, start: int, stop: int, assignee: str = "") -> int:
+        """Add a job, the items at positions `start` to `stop` (exclusive) of a task."""
+        if not 0 <= start < stop:
+            raise ProjectError(f"A job can't reach from position {start} to {stop}")
+        job_id = _next(self._connection, "jobs", "job_id")
+        self._add(
+            "jobs", job_id=job_id, task_id=task_id, name=name, start=start, stop=stop,
+            assignee=assignee,
+        )  # fmt: skip
+        return job_id
+
+    def remove_jobs(self, task_id: int) -> None:
+        """Remove the jobs of a task; its items stay."""
+        self._connection.run(
+            f"UPDATE jobs SET removed_by = {self.request_id} WHERE task_id = {task_id} AND {live()}"
+        )
+
+    def ensure_labels(self, wanted: Sequence[Label]) -> dict[str, int]:
+        """Return the id of each label's name; labels that are not there are added.
+
+        A label that is there keeps what it has, and is given what it lacks (parent, skeleton,
+        attributes, hotkey, source_id). A new one without a colour gets one that is free.
+        """
+        known = labels(self._connection)
+        ids = {label.name: label_id for label_id, label in known.items()}
+        now_there = {label.name: label for label in known.values()}
+        next_id = _next(self._connection, "labels", "label_id")
+        next_row = _next(self._connection, "labels", "row_id")
+        rows = []
+        changed: set[str] = set()
+        for place, label in enumerate(wanted, len(known)):
+            old = now_there.get(label.name)
+            if old is None:
+                color = label.color or ""
+                good = re.fullmatch("#[0-9a-fA-F]{6}", color) is not None
+                color = color.lower() if good else color_of(place)
+                now_there[label.name] = replace(label, color=color)
+                ids[label.name] = next_id
+                next_id += 1
+            else:
+                filled = _filled(old, label)
+                if filled == old:
+                    continue
+                now_there[label.name] = filled
+            changed.add(label.name)
+        for name in changed & {label.name for label in known.values()}:
+            # A changed label is a new row, so that undo brings the old one back.
+            self._connection.run(
+                f"UPDATE labels SET removed_by = {self.request_id} "
+                f"WHERE label_id = {ids[name]} AND {live()}"
+            )
+        for name in now_there:
+            if name in changed:
+                rows.append(_label_row(next_row + len(rows), ids[name], now_there[name]))
+        if rows:
+            table = pa.Table.from_pylist(rows)
+            self._ingest("labels", table)
+        return {label.name: ids[label.name] for label in wanted}
+
+    def ensure_layer(self, name: str | None) -> int:
+        """Return the id of the layer of predictions called `name`, added when it is not there.
+
+        None is the ground truth, 0.
+
+        Raises:
+            ProjectError: `name` is that of the ground truth.
+        """
+        if name is None:
+            return 0
+        if name == GROUND_TRUTH:  # it would look like the ground truth, and not be it
+            raise ProjectError(
+                f"A layer of predictions can't be called {name!r}", hint="Give it another name."
+            )
+        found = self._connection.rows(
+            f"SELECT layer_id FROM layers WHERE name = ? AND {live()}", (name,)
+        )
+        if found:
+            return int(found[0]["layer_id"])
+        layer_id = _next(self._connection, "layers", "layer_id")
+        self._add("layers", layer_id=layer_id, name=name, kind="prediction")
+        return layer_id
+
+    # -- items and annotations --------------------------------------------------------
+
+    def add_items(self, task_id: int, items: pa.Table) -> NDArray[np.int64]:
+        """Add items at the end of a task; return their ids, in row order.
+
+        Args:
+            task_id: the task.
+            items: columns of `schema.ITEMS` without `item`, `subset` and `media`, and `blob`
+                (`put_media`); absent ones are null. `key` and `kind` must be there.
+
+        Raises:
+            ProjectError: a key is there already: an item is known by its key in its task.
+            SchemaError: a column is unknown or of another type.
+        """
+        count = len(items)
+        ids = np.arange(self._next_item, self._next_item + count)
+        if not count:
+            return ids
+        self._check_keys(task_id, items)
+        last = self._connection.rows(
+            f"SELECT max(position) AS n FROM items WHERE task_id = {task_id}"
+        )[0]["n"]
+        first = 0 if last is None else last + 1
+        self._ingest(
+            "items",
+            _fitted(items, STORED_ITEMS, ("item_id", "task_id", "position")),
+            item_id=pa.array(ids),
+            task_id=pa.array(np.full(count, task_id, np.int64)),
+            position=pa.array(np.arange(first, first + count)),
+        )
+        self._next_item += count
+        return ids
+
+    def _check_keys(self, task_id: int, items: pa.Table) -> None:
+        schema = pa.schema([("item_id", pa.int64()), ("key", pa.string())])
+        there = self._connection.query(
+            f"SELECT item_id, key FROM items WHERE task_id = {task_id} AND {live()}", schema
+        )
+        keys = pa.chunked_array([*items["key"].chunks, *there["key"].chunks], pa.string())
+        if len(pc.unique(keys)) == len(keys):
+            return
+        tally = pc.value_counts(keys)
+        twice = tally.filter(pc.greater(tally.field("counts"), 1)).field("values")
+        raise ProjectError(
+            f"{len(twice)} keys would be there twice in one task, the first is {twice[0].as_py()!r}",
+            hint="An item is known by its key in its task: give each one its own.",
+        )
+
+    def add_annotations(self, annotations: pa.Table) -> int:
+        """Add annotations; return how many.
+
+        SQLite has no NaN and no -0.0: in a column of floats they become null and 0.0. Lists
+        (`points`) are kept bit by bit.
+
+        Args:
+            annotations: columns of `schema.ANNOTATIONS`, where `item` is the item_id, `layer` the
+                layer_id (null: 0) and `label` the label_id (null: none), all int64; absent ones
+                are null. `item` and `type` must be there.
+
+        Raises:
+            SchemaError: a column is unknown or of another type.
+        """
+        count = len(annotations)
+        if not count:
+            return 0
+        stored = {"item": "item_id", "layer": "layer_id", "label": "label_id"}
+        ours = annotations.rename_columns([stored.get(n, n) for n in annotations.column_names])
+        fitted = _fitted(ours, STORED_ANNOTATIONS, ("annotation_id",))
+        layer = pc.fill_null(fitted["layer_id"], 0)
+        fitted = fitted.set_column(fitted.schema.get_field_index("layer_id"), "layer_id", layer)
+        first = self._next_annotation
+        if first == 1:  # into an empty table: sorting once is cheaper than inserting in order
+            self._connection.run("DROP INDEX IF EXISTS annotations_by_item")
+            self._unindexed = True
+        ids = pa.array(np.arange(first, first + count))
+        self._ingest("annotations", fitted, annotation_id=ids)
+        self._next_annotation += count
+        self._count(fitted, 1)
+        return count
+
+    def remove_annotations(self, annotation_ids: Any) -> int:
+        """Remove annotations (ids of any array-like); return how many were there."""
+        condition, params = _among("annotation_id", id_array(annotation_ids))
+        return self._remove_annotations(condition, params)
+
+    def remove_items(self, item_ids: Any) -> int:
+        """Remove items and the annotations on them; return how many items were there."""
+        condition, params = _among("item_id", id_array(item_ids))
+        where = f"{condition} AND {live()}"
+        found = self._connection.rows(f"SELECT count(*) AS n FROM items WHERE {where}", params)
+        self._remove_annotations(condition, params)
+        self._connection.run(
+            f"UPDATE items SET removed_by = {self.request_id} WHERE {where}", params
+        )
+        return int(found[0]["n"])
+
+    def _remove_annotations(self, condition: str, params: Sequence[Value]) -> int:
+        self._index()
+        where = f"{condition} AND {live()}"
+        schema = pa.schema([(name, pa.int64()) for name in ("annotation_id", *_COUNTS)])
+        columns = ", ".join(schema.names)
+        found = self._connection.query(
+            f"SELECT {columns} FROM annotations WHERE {where}", schema, params
+        )
+        self._connection.run(
+            f"UPDATE annotations SET removed_by = {self.request_id} WHERE {where}", params
+        )
+        self._count(found, -1)
+        return len(found)
+
+    # -- media, ledger, end -----------------------------------------------------------
+
+    def put_media(self, data: bytes) -> str:
+        """Copy media into the project, once per content; return its sha-256 (`ITEMS.blob`)."""
+        return self._incoming.put(data)
+
+    def add_ledger(self, lines: pa.Table) -> None:
+        """Add the lines of a ledger (`Ledger.to_arrow`)."""
+        if len(lines):
+            ids = np.full(len(lines), self.request_id, np.int64)
+            table = lines.select(LEDGER).append_column("request_id", pa.array(ids))
+            self._connection.ingest("ledger", table)
+
+    def finish(
+        self,
+        *,
+        read: int = 0,
+        imported: int = 0,
+        warned: int = 0,
+        rejected: int = 0,
+        summary: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Note what came of the request: counts of records, and whatever `summary` says."""
+        self._outcome = {
+            "read": read, "imported": imported, "warned": warned, "rejected": rejected,
+            "summary": as_json(summary),
+        }  # fmt: skip
+
+    def _complete(self) -> None:
+        self._index()
+        self._write_counts()
+        row = {"finished": now(), **self._outcome}
+        columns = ", ".join(f'"{name}" = ?' for name in row)
+        self._connection.run(
+            f"UPDATE requests SET {columns} WHERE request_id = {self.request_id}",
+            tuple(row.values()),
+        )
+
+    def _index(self) -> None:
+        if self._unindexed:
+            self._connection.run(ANNOTATIONS_BY_ITEM)
+            self._unindexed = False
+
+    # -- how --------------------------------------------------------------------------
+
+    def _add(self, table: str, **row: Value) -> None:
+        _insert(self._connection, table, {**row, "added_by": self.request_id})
+
+    def _ingest(self, table: str, data: pa.Table, **columns: pa.Array) -> None:
+        for name, values in columns.items():
+            data = data.append_column(name, values)
+        mine = pa.array(np.full(len(data), self.request_id, np.int64))
+        self._connection.ingest(table, data.append_column("added_by", mine))
+
+    def _count(self, rows: pa.Table, sign: int) -> None:
+        score = rows["score"] if "score" in rows.column_names else pa.nulls(len(rows), pa.float64())
+        table = pa.table(
+            {
+                "layer_id": rows["layer_id"],
+                "label_id": pc.fill_null(rows["label_id"], 0),
+                "item_id": rows["item_id"],
+                "score": score,
+            }
+        )
+        grouped = table.group_by(_COUNTS).aggregate([([], "count_all"), ("score", "max")])
+        signed = pc.multiply(grouped["count_all"], pa.scalar(sign, pa.int64()))
+        self._counts.append(
+            pa.table({**{n: grouped[n] for n in _COUNTS}, "count": signed, "score": grouped["score_max"]})
+        )
+
+    def _write_counts(self) -> None:
+        if not self._counts:
+            return
+        rows = pa.concat_tables(self._counts)
+        if len(self._counts) > 1:
+            rows = rows.group_by(_COUNTS).aggregate([("count", "sum"), ("score", "max")])
+            rows = rows.rename_columns([*_COUNTS, "count", "score"])
+        rows = rows.filter(pc.not_equal(rows["count"], 0))
+        rows = rows.sort_by([(name, "ascending") for name in _COUNTS])
+        ids = rows["item_id"].to_numpy()
+        if not len(ids):
+            return
+        tasks = self._tasks_of(ids)
+        mine = np.full(len(ids), self.request_id, np.int64)
+        self._connection.ingest(
+            "label_counts",
+            pa.table(
+                {
+                    **{name: rows[name] for name in _COUNTS},
+                    "request_id": mine, "task_id": tasks, "count": rows["count"],
+                    "max_score": rows["score"],
+                }
+            ),
+        )  # fmt: skip
+
+    def _tasks_of(self, item_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        schema = pa.schema([("item_id", pa.int64()), ("task_id", pa.int64())])
+        low, high = int(item_ids.min()), int(item_ids.max())
+        found = self._connection.query(
+            f"SELECT item_id, task_id FROM items WHERE item_id BETWEEN {low} AND {high}", schema
+        )
+        known, tasks = found["item_id"].to_numpy(), found["task_id"].to_numpy()
+        place = np.searchsorted(known, item_ids)
+        missing = place >= len(known)
+        missing[~missing] = known[place[~missing]] != item_ids[~missing]
+        if missing.any():
+            raise ProjectError(
+                f"There is no item {int(item_ids[missing][0])} for an annotation to be on"
+            )
+        out: NDArray[np.int64] = tasks[place]
+        return out
+
+
+def _fitted(data: pa.Table, schema: pa.Schema, ours: Sequence[str]) -> pa.Table:
+    """Return `data` with the types of `schema`; `ours` are the columns that we add ourselves."""
+    unknown = set(data.column_names) - set(schema.names) | set(data.column_names) & set(ours)
+    if unknown:
+        raise SchemaError(f"The project's table has no columns {sorted(unknown)} to be given")
+    columns = {}
+    for field in schema:
+        if field.name in data.column_names:
+            columns[field.name] = pc.cast(data[field.name], field.type)
+        elif field.name not in ours:
+            columns[field.name] = pa.nulls(len(data), field.type)
+    return pa.table(columns)
+
+
+def _filled(old: Label, new: Label) -> Label:
+    lacking = {
+        name: getattr(new, name)
+        for name in ("parent", "skeleton", "attributes", "hotkey", "source_id", "extra")
+        if not getattr(old, name) and getattr(new, name)
+    }
+    return replace(old, **lacking) if lacking else old
+
+
+def _label_row(row_id: int, label_id: int, label: Label) -> dict[str, Any]:
+    bones = label.skeleton
+    skeleton = None if bones is None else {"points": bones.points, "edges": bones.edges}
+    return {
+        "row_id": row_id, "label_id": label_id, "name": label.name, "color": label.color,
+        "parent": label.parent, "skeleton": as_json(skeleton),
+        "attributes": as_json([dict(a) for a in label.attributes]), "hotkey": label.hotkey,
+        "source_id": label.source_id, "extra": as_json(dict(label.extra)), "position": label_id,
+    }  # fmt: skip

@@ -1,0 +1,250 @@
+"""A connection to SQLite: through ADBC (Arrow in and out), or through `sqlite3` where it is missing.
+
+One SQLite library per file and process: ADBC carries its own, and a file opened by both at once
+can lose its locks. So `connect` takes one of the two for all, and nothing else opens the file.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pyarrow as pa
+
+from ..errors import ProjectError
+from ._columns import from_stored, stored_type, to_stored
+
+__all__ = ["BATCH_ROWS", "Connection", "connect"]
+
+BATCH_ROWS = 65_536
+"""Rows per Arrow batch, in and out."""
+
+ALL_ROWS = 1 << 24
+"""Rows from which ADBC takes the types of a query that is not ours."""
+
+Value = int | float | str | bytes | None
+
+# The sentinel row: its first value is below every id, so it sorts before all rows.
+_SENTINEL = {
+    pa.int64(): "-9223372036854775808",
+    pa.float64(): "0.0",
+    pa.string(): "''",
+    pa.binary(): "x''",
+}
+
+
+class Connection(ABC):
+    """One connection in autocommit mode; transactions are ``run("BEGIN IMMEDIATE")`` and so on.
+
+    Not locked: whoever holds it calls it from one thread at a time. Each method raises
+    `ProjectError` for whatever SQLite has to say.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def query(self, sql: str, schema: pa.Schema, params: Sequence[Value] = ()) -> pa.Table:
+        """Return the rows of a SELECT as a table of `schema`, ordered by the first column.
+
+        The columns come in the order of `schema`. The first must be an integer.
+        """
+        batches = list(self.batches(sql, schema, params))
+        return pa.Table.from_batches(batches, schema)
+
+    @abstractmethod
+    def batches(
+        self, sql: str, schema: pa.Schema, params: Sequence[Value] = ()
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a SELECT, as `query`, in batches of `BATCH_ROWS`."""
+
+    @abstractmethod
+    def ask(self, sql: str, params: Sequence[Value] = ()) -> pa.Table:
+        """Return the rows of any statement, in whatever types SQLite gives."""
+
+    def rows(self, sql: str, params: Sequence[Value] = ()) -> list[dict[str, Any]]:
+        """Return a few rows as dicts."""
+        found: list[dict[str, Any]] = self.ask(sql, params).to_pylist()
+        return found
+
+    def run(self, sql: str, params: Sequence[Value] = ()) -> None:
+        """Run one statement that returns nothing."""
+        self.ask(sql, params)
+
+    def ingest(self, table: str, data: pa.Table) -> None:
+        """Append rows to a table; columns that `data` lacks get their default."""
+        # A slice at a time, so that never more than one of them is held as blobs.
+        for start in range(0, len(data), BATCH_ROWS):
+            self._ingest(table, to_stored(data.slice(start, BATCH_ROWS)))
+
+    @abstractmethod
+    def _ingest(self, table: str, data: pa.Table) -> None: ...
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the connection."""
+
+
+def connect(place: str, name: str, *, driver: str | None = None) -> Connection:
+    """Return a connection to the SQLite file (or ``file:`` URI, or ``":memory:"``) at `place`.
+
+    Args:
+        place: what SQLite opens.
+        name: what messages call it.
+        driver: ``"adbc"`` or ``"sqlite3"``; None is the first that can be imported.
+
+    Raises:
+        ProjectError: it can't be opened.
+    """
+    if driver is None:
+        driver = "adbc" if _adbc() else "sqlite3"
+    return AdbcConnection(place, name) if driver == "adbc" else Sqlite3Connection(place, name)
+
+
+def _adbc() -> bool:
+    try:
+        import adbc_driver_sqlite  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+class AdbcConnection(Connection):
+    """Through adbc-driver-sqlite."""
+
+    def __init__(self, place: str, name: str) -> None:
+        super().__init__(name)
+        from adbc_driver_sqlite import dbapi
+
+        with _explained(name):
+            self._connection = dbapi.connect(place, autocommit=True)
+
+    @contextmanager
+    def _cursor(self, rows: int = BATCH_ROWS) -> Iterator[Any]:
+        with _explained(self.name):
+            cursor = self._connection.cursor()
+            try:
+                cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(rows)})
+                yield cursor
+            finally:
+                cursor.close()
+
+    def batches(
+        self, sql: str, schema: pa.Schema, params: Sequence[Value] = ()
+    ) -> Iterator[pa.RecordBatch]:
+        # The driver takes a column's type from its first rows: a typed row in front keeps it.
+        typed = ", ".join(f'{_SENTINEL[stored_type(f.type)]} AS "{f.name}"' for f in schema)
+        whole = f"SELECT {typed} UNION ALL SELECT * FROM ({sql}) ORDER BY 1"
+        with self._cursor() as cursor:
+            cursor.execute(whole, tuple(params) or None)
+            first = True
+            for batch in cursor.fetch_record_batch():
+                rows = pa.Table.from_batches([batch.slice(1) if first else batch])
+                first = False
+                yield from from_stored(rows, schema).to_batches()
+
+    def ask(self, sql: str, params: Sequence[Value] = ()) -> pa.Table:
+        with self._cursor(ALL_ROWS) as cursor:
+            cursor.execute(sql, tuple(params) or None)
+            # A statement without rows has no description.
+            return cursor.fetch_arrow_table() if cursor.description else pa.table({})
+
+    def _ingest(self, table: str, data: pa.Table) -> None:
+        with self._cursor() as cursor:
+            cursor.adbc_ingest(table, data, mode="append")
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class Sqlite3Connection(Connection):
+    """Through Python's `sqlite3`: slower, and everywhere (Pyodide)."""
+
+    def __init__(self, place: str, name: str) -> None:
+        super().__init__(name)
+        with _explained(name):
+            self._connection = sqlite3.connect(
+                place,
+                isolation_level=None,
+                check_same_thread=False,
+                uri=place.startswith("file:"),
+                cached_statements=16,
+            )
+
+    def batches(
+        self, sql: str, schema: pa.Schema, params: Sequence[Value] = ()
+    ) -> Iterator[pa.RecordBatch]:
+        with _explained(self.name):
+            cursor = self._connection.execute(f"SELECT * FROM ({sql}) ORDER BY 1", tuple(params))
+            while rows := cursor.fetchmany(BATCH_ROWS):
+                columns = zip(*rows, strict=True)
+                stored = pa.table(
+                    {
+                        f.name: pa.array(values, stored_type(f.type))
+                        for f, values in zip(schema, columns, strict=True)
+                    }
+                )
+                yield from from_stored(stored, schema).to_batches()
+
+    def ask(self, sql: str, params: Sequence[Value] = ()) -> pa.Table:
+        with _explained(self.name):
+            cursor = self._connection.execute(sql, tuple(params))
+            names = [column[0] for column in cursor.description or ()]
+            columns = list(zip(*cursor.fetchall(), strict=True)) or [()] * len(names)
+        return pa.table([_inferred(values) for values in columns], names=names)
+
+    def _ingest(self, table: str, data: pa.Table) -> None:
+        names = ", ".join(f'"{name}"' for name in data.column_names)
+        marks = ", ".join("?" * data.num_columns)
+        columns = [column.to_pylist() for column in data.columns]
+        with _explained(self.name):
+            self._connection.executemany(
+                f"INSERT INTO {table} ({names}) VALUES ({marks})", zip(*columns, strict=True)
+            )
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _inferred(values: Sequence[Any]) -> pa.Array:
+    try:
+        return pa.array(values)
+    except pa.ArrowException:  # a column of mixed types: SQLite has no other answer either
+        return pa.array([None if v is None else str(v) for v in values])
+
+
+@contextmanager
+def _explained(name: str) -> Iterator[None]:
+    """Turn an error of SQLite into a `ProjectError` that says what to do."""
+    try:
+        yield
+    except (sqlite3.Error, pa.ArrowException, OSError) as error:
+        raise _explain(error, name) from error
+    except Exception as error:
+        if type(error).__module__.startswith("adbc_driver_manager"):
+            raise _explain(error, name) from error
+        raise
+
+
+# What SQLite says → what a user should hear.
+_MEANINGS = (
+    ("database is locked", "Another notebook is writing to the project", "Wait for it to end, then run this again; nothing was changed."),
+    ("disk is full", "The disk is full", "Make room, then run this again; the project is as it was."),
+    ("disk i/o error", "The disk could not be read or written", "The project is as it was. Check the disk and its free space."),
+    ("readonly database", "The project is open for reading only", "Open it without read_only=True."),
+    ("not a database", "The file is not a project's database", "Choose another name, or restore the file from a backup."),
+    ("malformed", "The project's database is damaged", "Restore the project from a backup."),
+    ("unable to open", "The project's database can't be opened", "Check that the folder exists and that you may read and write it."),
+)  # fmt: skip
+
+
+def _explain(error: Exception, name: str) -> ProjectError:
+    said = str(error)
+    lower = said.lower()
+    for words, message, hint in _MEANINGS:
+        if words in lower:
+            return ProjectError(message, where=name, hint=hint)
+    said = said.rpartition("[SQLite] ")[2].partition("\n")[0]
+    return ProjectError(f"SQLite says: {said or repr(error)}", where=name)

@@ -1,0 +1,412 @@
+"""What a project holds: queries of live rows, as Arrow tables and a few small objects."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from ..schema import ANNOTATIONS, Label, Skeleton
+from ._store_connection import Connection, Value
+from ._store_tables import REQUESTS, STORED_ANNOTATIONS, STORED_ITEMS, live
+
+__all__ = [
+    "ANNOTATION_TABLE",
+    "Counts",
+    "Names",
+    "TaskRow",
+    "annotated",
+    "annotations",
+    "batches",
+    "counts",
+    "items",
+    "jobs",
+    "last_import",
+    "ledger",
+    "matching_items",
+    "names",
+    "requests",
+    "summary",
+    "task_items",
+    "tasks",
+]
+
+Ids = NDArray[np.int64]
+
+LEDGER = ("outcome", "reason", "file", "where", "record", "item", "message")
+"""Columns of a ledger."""
+
+ANNOTATION_TABLE = pa.schema(
+    [
+        pa.field("annotation_id", pa.int64()),
+        *ANNOTATIONS,
+        pa.field("added_by", pa.int64()),  # the request that added it
+    ]
+)
+"""What `annotations` returns: `item` is the item_id, `label` and `layer` are names."""
+
+_READ_ANNOTATIONS = STORED_ANNOTATIONS.append(pa.field("added_by", pa.int64()))
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """A live task: `items` live items at positions 0 to `stop` (exclusive), gaps where removed."""
+
+    task_id: int
+    name: str
+    subset: str | None
+    position: int
+    added_by: int
+    items: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Names of the live labels and layers, by their ids; labels in the order they were added."""
+
+    labels: dict[int, Label]
+    layers: dict[int, str]
+    layer_kinds: dict[int, str]
+
+    def label_id(self, name: str) -> int | None:
+        """Return the id of a label, None where there is none of that name."""
+        return next((i for i, label in self.labels.items() if label.name == name), None)
+
+    def layer_id(self, name: str) -> int | None:
+        """Return the id of a layer, None where there is none of that name."""
+        return next((i for i, layer in self.layers.items() if layer == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many live annotations there are, per task, per label (0: none) and per layer."""
+
+    by_task: dict[int, int]
+    by_label: dict[int, int]
+    by_layer: dict[int, int]
+
+
+def _columns(schema: pa.Schema) -> str:
+    return ", ".join(f'"{name}"' for name in schema.names)
+
+
+def _among(column: str, ids: Ids) -> tuple[str, list[Value]]:
+    """Return the condition that a column of ids is one of `ids`, and its parameters."""
+    if len(ids) and ids[-1] - ids[0] == len(ids) - 1 and (np.diff(ids) == 1).all():
+        return f"{column} BETWEEN {int(ids[0])} AND {int(ids[-1])}", []
+    return f"{column} IN (SELECT value FROM json_each(?))", [json.dumps(ids.tolist())]
+
+
+def id_array(ids: Any) -> Ids:
+    """Return ids (a list, range, numpy or Arrow array, Series) as a sorted int64 array."""
+    return np.unique(np.asarray(ids, np.int64))
+
+
+def tasks(connection: Connection) -> list[TaskRow]:
+    """Return the live tasks in their order."""
+    rows = connection.rows(
+        f"SELECT task_id, name, subset, position, added_by FROM tasks WHERE {live()} "
+        "ORDER BY position, task_id"
+    )
+    sizes = {
+        row["task_id"]: (row["items"], row["stop"])
+        for row in connection.rows(
+            "SELECT task_id, count(*) AS items, max(position) + 1 AS stop FROM items "
+            f"WHERE {live()} GROUP BY task_id"
+        )
+    }
+    found = []
+    for row in rows:
+        count, stop = sizes.get(row["task_id"], (0, 0))
+        found.append(TaskRow(**row, items=count, stop=stop))
+    return found
+
+
+def jobs(connection: Connection) -> list[dict[str, Any]]:
+    """Return the live jobs of all tasks, by task and where they start."""
+    return connection.rows(
+        "SELECT job_id, task_id, name, start, stop, assignee, state FROM jobs "
+        f"WHERE {live()} ORDER BY task_id, start, job_id"
+    )
+
+
+def labels(connection: Connection) -> dict[int, Label]:
+    """Return the live labels by id, in the order they were added."""
+    rows = connection.rows(
+        "SELECT label_id, name, color, parent, skeleton, attributes, hotkey, source_id, extra "
+        f"FROM labels WHERE {live()} ORDER BY position, label_id"
+    )
+    return {row.pop("label_id"): _label(row) for row in rows}
+
+
+def _label(row: dict[str, Any]) -> Label:
+    row["attributes"] = tuple(json.loads(row["attributes"]))
+    row["extra"] = json.loads(row["extra"])
+    if row["skeleton"] is not None:
+        made = json.loads(row["skeleton"])
+        edges = tuple((int(a), int(b)) for a, b in made["edges"])
+        row["skeleton"] = Skeleton(tuple(made["points"]), edges)
+    return Label(**row)
+
+
+def names(connection: Connection) -> Names:
+    """Return the live labels and layers."""
+    rows = connection.rows(
+        f"SELECT layer_id, name, kind FROM layers WHERE {live()} ORDER BY layer_id"
+    )
+    return Names(
+        labels(connection),
+        {row["layer_id"]: row["name"] for row in rows},
+        {row["layer_id"]: row["kind"] for row in rows},
+    )
+
+
+def items(
+    connection: Connection,
+    *,
+    task_id: int | None = None,
+    item_ids: Ids | None = None,
+    positions: tuple[int, int] | None = None,
+) -> pa.Table:
+    """Return live items in columns of `STORED_ITEMS`, by item_id; all filters must hold."""
+    conditions, params = [live()], list[Value]()
+    if task_id is not None:
+        conditions.append(f"task_id = {task_id}")
+    if positions is not None:
+        conditions.append(f"position >= {positions[0]} AND position < {positions[1]}")
+    if item_ids is not None:
+        condition, more = _among("item_id", item_ids)
+        conditions.append(condition)
+        params += more
+    sql = f"SELECT {_columns(STORED_ITEMS)} FROM items WHERE {' AND '.join(conditions)}"
+    return connection.query(sql, STORED_ITEMS, params)
+
+
+def task_items(connection: Connection, task_id: int) -> Ids:
+    """Return the ids of a task's live items, by position."""
+    schema = pa.schema([("position", pa.int64()), ("item_id", pa.int64())])
+    found = connection.query(
+        f"SELECT position, item_id FROM items WHERE task_id = {task_id} AND {live()}", schema
+    )
+    ids: Ids = found["item_id"].to_numpy()
+    return ids
+
+
+def matching_items(
+    connection: Connection,
+    *,
+    label_id: int | None,
+    layer_id: int | None,
+    task_id: int | None,
+) -> Ids:
+    """Return the ids of items with a live annotation of that label, layer and task, in order."""
+    layers = "SELECT layer_id FROM layers" if layer_id is None else str(layer_id)
+    conditions = [
+        f"layer_id IN ({layers})",
+        "request_id NOT IN (SELECT request_id FROM requests WHERE undone > 0)",
+    ]
+    if label_id is not None:
+        conditions.append(f"label_id = {label_id}")
+    if task_id is not None:
+        conditions.append(f"task_id = {task_id}")
+    schema = pa.schema([(n, pa.int64()) for n in ("item_id", "task_id", "count")])
+    found = connection.query(
+        "SELECT item_id, task_id, count FROM label_counts WHERE " + " AND ".join(conditions), schema
+    )
+    ids, task, count = (found[n].to_numpy() for n in schema.names)
+    if len(ids) and ((np.diff(ids) == 0).any() or (count < 1).any()):
+        starts = np.flatnonzero(np.diff(ids, prepend=ids[0] - 1))
+        count = np.add.reduceat(count, starts)
+        ids, task = ids[starts][count > 0], task[starts][count > 0]
+    if (np.diff(task) < 0).any():  # items were appended to an earlier task
+        ids = ids[np.lexsort((ids, task))]
+    return np.asarray(ids, np.int64)
+
+
+def annotated(connection: Connection, task_id: int | None, count: int) -> list[int]:
+    """Return the ids of the first items (of a task) that have an annotation."""
+    of_task = "" if task_id is None else f"task_id = {task_id} AND"
+    rows = connection.rows(
+        f"SELECT item_id FROM items WHERE {of_task} {live()} AND EXISTS (SELECT 1 FROM "
+        f"annotations a WHERE a.item_id = items.item_id AND {live('a')}) "
+        f"ORDER BY task_id, position LIMIT {count}"
+    )
+    return [row["item_id"] for row in rows]
+
+
+def annotations(
+    connection: Connection,
+    known: Names,
+    *,
+    task_id: int | None = None,
+    item_ids: Ids | None = None,
+    layer_ids: Iterable[int] | None = None,
+) -> pa.Table:
+    """Return live annotations in columns of `ANNOTATION_TABLE`, by annotation_id."""
+    conditions, params = [live()], list[Value]()
+    if task_id is not None:
+        conditions.append(f"item_id IN (SELECT item_id FROM items WHERE task_id = {task_id})")
+    if layer_ids is not None:
+        conditions.append(f"layer_id IN ({', '.join(str(int(i)) for i in layer_ids)})")
+    if item_ids is not None:
+        condition, more = _among("item_id", item_ids)
+        conditions.append(condition)
+        params += more
+    where = " AND ".join(conditions)
+    sql = f"SELECT {_columns(_READ_ANNOTATIONS)} FROM annotations WHERE {where}"
+    return _named(connection.query(sql, _READ_ANNOTATIONS, params), known)
+
+
+def _named(stored: pa.Table, known: Names) -> pa.Table:
+    """Return stored annotations with names for ids; the ground truth's layer is null."""
+    label_names = {i: label.name for i, label in known.labels.items()}
+    columns = {
+        "item": stored["item_id"],
+        "label": _take(label_names, stored["label_id"]),
+        "layer": _take({i: n for i, n in known.layers.items() if i}, stored["layer_id"]),
+    }
+    return pa.table(
+        [columns[f.name] if f.name in columns else stored[f.name] for f in ANNOTATION_TABLE],
+        schema=ANNOTATION_TABLE,
+    )
+
+
+def _take(by_id: dict[int, str], ids: pa.ChunkedArray) -> pa.ChunkedArray:
+    index = pc.index_in(ids, pa.array(list(by_id), pa.int64()))
+    return pa.chunked_array(
+        [pc.take(pa.array(list(by_id.values()), pa.string()), chunk) for chunk in index.chunks],
+        pa.string(),
+    )
+
+
+def batches(
+    connection: Connection,
+    task_id: int | None,
+    item_ids: Ids | None,
+    layer_ids: Sequence[int] | None,
+    size: int,
+) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """Yield (items, annotations on them), `size` items at a time, by task and position."""
+    known = names(connection)
+    for task in tasks(connection):
+        if task_id is not None and task.task_id != task_id:
+            continue
+        ids = task_items(connection, task.task_id)
+        if item_ids is not None:
+            ids = ids[np.isin(ids, item_ids)]
+        for start in range(0, len(ids), size):
+            part = np.sort(ids[start : start + size])
+            rows = annotations(connection, known, item_ids=part, layer_ids=layer_ids)
+            yield (
+                items(connection, item_ids=part).sort_by("position"),
+                rows.sort_by([("item", "ascending"), ("annotation_id", "ascending")]),
+            )
+
+
+def counts(connection: Connection) -> Counts:
+    """Return how many live annotations there are."""
+    alive = "request_id NOT IN (SELECT request_id FROM requests WHERE undone > 0)"
+    per_label = connection.rows(
+        "SELECT layer_id, label_id, sum(count) AS n FROM label_counts "
+        f"WHERE {alive} GROUP BY layer_id, label_id"
+    )
+    per_task = connection.rows(
+        f"SELECT task_id, sum(count) AS n FROM label_counts WHERE {alive} GROUP BY task_id"
+    )
+    by_label: dict[int, int] = {}
+    by_layer: dict[int, int] = {}
+    for row in per_label:
+        by_label[row["label_id"]] = by_label.get(row["label_id"], 0) + row["n"]
+        by_layer[row["layer_id"]] = by_layer.get(row["layer_id"], 0) + row["n"]
+    return Counts({row["task_id"]: row["n"] for row in per_task}, by_label, by_layer)
+
+
+def summary(connection: Connection, name: str, path: str, limit: int) -> dict[str, Any]:
+    """Return what `Project.summary` does."""
+    rows, known, tally = tasks(connection), names(connection), counts(connection)
+    history = connection.rows(
+        "SELECT request_id, kind, title, state, undone > 0 AS undone, started, finished, format, "
+        "code, read, imported, warned, rejected, summary FROM requests "
+        f"ORDER BY request_id DESC LIMIT {limit}"
+    )
+    for row in history:
+        row["undone"] = bool(row["undone"])
+        row["text"] = (json.loads(row.pop("summary") or "{}") or {}).get("text", "")
+    labelled = sorted(known.labels.items(), key=lambda pair: -tally.by_label.get(pair[0], 0))
+    return {
+        "name": name,
+        "path": path,
+        "counts": {
+            "tasks": len(rows),
+            "items": sum(row.items for row in rows),
+            "annotations": sum(tally.by_layer.values()),
+            "labels": len(known.labels),
+            "layers": len(known.layers),
+            "requests": connection.rows("SELECT count(*) AS n FROM requests")[0]["n"],
+        },
+        "tasks": [
+            {
+                "id": row.task_id, "name": row.name, "subset": row.subset or "",
+                "items": row.items, "annotations": tally.by_task.get(row.task_id, 0),
+            }
+            for row in rows[:limit]
+        ],
+        "labels": [
+            {"name": x.name, "color": x.color, "annotations": tally.by_label.get(i, 0)}
+            for i, x in labelled[:limit]
+        ],
+        "layers": [
+            {"name": n, "kind": known.layer_kinds[i], "annotations": tally.by_layer.get(i, 0)}
+            for i, n in list(known.layers.items())[:limit]
+        ],
+        "requests": history,
+    }  # fmt: skip
+
+
+def requests(connection: Connection) -> pa.Table:
+    """Return all requests, undone ones too, oldest first."""
+    columns = _columns(REQUESTS).replace('"undone"', "undone > 0")
+    return connection.query(f"SELECT {columns} FROM requests", REQUESTS)
+
+
+def last_import(connection: Connection, source_uri: str, target: str) -> dict[str, Any] | None:
+    """Return the newest live import of a source into a target, None where there is none."""
+    rows = connection.rows(
+        "SELECT * FROM requests WHERE kind = 'import' AND undone = 0 AND source_uri = ? "
+        "AND target = ? ORDER BY request_id DESC LIMIT 1",
+        (source_uri, target),
+    )
+    return rows[0] if rows else None
+
+
+def ledger(
+    connection: Connection,
+    request_id: int,
+    *,
+    outcome: str = "",
+    reason: str = "",
+    start: int = 0,
+    count: int = -1,
+) -> tuple[pa.Table, int]:
+    """Return lines of a request's ledger in their order, and how many there are in all."""
+    schema = pa.schema([("line_id", pa.int64()), *((n, pa.string()) for n in LEDGER)])
+    where, params = f"request_id = {request_id}", list[Value]()
+    for column, value in (("outcome", outcome), ("reason", reason)):
+        if value:
+            where += f" AND {column} = ?"
+            params.append(value)
+    total = connection.rows(f"SELECT count(*) AS n FROM ledger WHERE {where}", params)[0]["n"]
+    lines = connection.query(
+        f"SELECT {_columns(schema)} FROM ledger WHERE {where} "
+        f"ORDER BY line_id LIMIT {count} OFFSET {start}",
+        schema,
+        params,
+    )
+    return lines.drop_columns("line_id"), int(total)

@@ -11,6 +11,7 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
+import nbannot as nb
 from nbannot import demo
 from nbannot.errors import DependencyError
 
@@ -84,6 +85,17 @@ def test_every_kind_of_shape_that_coco_holds_is_there(coco):
     assert any("skeleton" in c for c in coco["train"].cats.values())
 
 
+@pytest.mark.parametrize("kind", ["captions", "labels"])
+def test_every_picture_has_a_caption_and_a_tag(folder, kind):
+    """Beside the objects, each image has one sentence and one label for the whole of it."""
+    for subset, count in SUBSETS.items():
+        path = folder / f"coco/annotations/{kind}_{subset}.json"
+        document = json.loads(path.read_text("utf-8"))
+        images = {image["id"] for image in document["images"]}
+        assert {a["image_id"] for a in document["annotations"]} == images
+        assert len(images) == count
+
+
 def test_the_cup_has_a_hole_where_the_coffee_is(coco):
     """The mask of the cup leaves out the coffee, which is annotated by itself."""
     train = coco["train"]
@@ -140,3 +152,17 @@ def test_without_the_photographs_it_says_what_to_install(tmp_path, monkeypatch):
     with pytest.raises(DependencyError, match=r"pip install 'nbannot\[demo\]'"):
         demo.demo_dataset(tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("make", "annotations"), [(demo.demo_dataset, 87), (demo.demo_tasks, 33)], ids=["coco", "tasks"]
+)
+def test_it_is_imported_without_a_word(tmp_path, make, annotations):
+    """The format is found, everything is imported, and the ledger has nothing to say."""
+    project = nb.open_project()
+    report = project.import_dataset(make(tmp_path))
+    assert len(project.items) == 8
+    assert len(project.annotations) == annotations
+    assert report.read == report.imported
+    assert report.ledger.empty
+    project.close()

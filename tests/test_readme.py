@@ -58,3 +58,12 @@ def test_links_lead_somewhere(page):
     """Every relative link points at a file of the repository."""
     missing = [n for n in LINK.findall(page.read_text("utf-8")) if not (page.parent / n).exists()]
     assert not missing
+
+
+def test_tables_made_from_the_code_are_up_to_date():
+    """What scripts/generate_docs.py writes into the documents is what the code says now."""
+    script = ROOT / "scripts/generate_docs.py"
+    done = subprocess.run(
+        [sys.executable, script, "--check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"run: python scripts/generate_docs.py\n{done.stderr}"

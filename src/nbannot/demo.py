@@ -33,9 +33,10 @@ _WHEELS = {"skimage": "scikit-image", "sklearn": "scikit-learn"}
 def demo_dataset(folder: str | Path = "demo-data") -> Path:
     """Write the demo as a COCO dataset, and return its folder, ``folder/coco``.
 
-    It has the official layout: ``annotations/instances_{train,val}.json`` and
-    ``images/{train,val}/``; 8 images, 69 annotations, 25 categories with the ids that COCO gives
-    them (so with gaps). Files that are there already and the same are left alone.
+    It has the official layout: ``annotations/{instances,captions,labels}_{train,val}.json`` and
+    ``images/{train,val}/``. 8 images; 69 objects of 25 categories, with the ids that COCO gives
+    them (so with gaps); a caption and a tag for each image. Files that are there already and the
+    same are left alone.
 
     Args:
         folder: where to put it; made when absent.
@@ -52,7 +53,14 @@ def demo_dataset(folder: str | Path = "demo-data") -> Path:
         photos = [p for p in _demo()["photos"] if p["subset"] == subset]
         for photo in photos:
             _write(root / "images" / subset / photo["name"], _photo(photo))
-        _write_json(root / "annotations" / f"instances_{subset}.json", _coco(subset, photos))
+        for kind, content in (
+            ("instances", _instances(photos)),
+            ("captions", _captions(photos)),
+            ("labels", _tags(photos)),
+        ):
+            info = {"description": f"nbannot demo, {kind} of {subset}", "version": "1.0"}
+            document = {"info": info, "images": [_coco_image(p) for p in photos], **content}
+            _write_json(root / "annotations" / f"{kind}_{subset}.json", document)
     return root
 
 
@@ -135,37 +143,62 @@ def _write_json(path: Path, value: object) -> None:
     _write(path, json.dumps(value, ensure_ascii=False).encode())
 
 
-def _coco(subset: str, photos: list[dict[str, Any]]) -> dict[str, Any]:
+def _image_id(name: str) -> int:
+    return 100 + [p["name"] for p in _demo()["photos"]].index(name)
+
+
+def _coco_image(photo: dict[str, Any]) -> dict[str, Any]:
+    width, height = photo["size"]
+    return {
+        "id": _image_id(photo["name"]),
+        "file_name": photo["name"],
+        "width": width,
+        "height": height,
+        "credit": photo["credit"],
+    }
+
+
+def _instances(photos: list[dict[str, Any]]) -> dict[str, Any]:
     demo = _demo()
     size_of = {p["name"]: p["size"] for p in photos}
-    image_id = {p["name"]: 100 + i for i, p in enumerate(demo["photos"])}
     category_id = {label["name"]: label["id"] for label in demo["labels"]}
-    annotations = []
-    for number, shape in enumerate(demo["shapes"], 1):
-        if shape["photo"] in size_of:
-            annotations.append(
-                {
-                    "id": number,
-                    "image_id": image_id[shape["photo"]],
-                    "category_id": category_id[shape["label"]],
-                    **_coco_shape(shape, *size_of[shape["photo"]]),
-                }
-            )
+    annotations = [
+        {
+            "id": number,
+            "image_id": _image_id(shape["photo"]),
+            "category_id": category_id[shape["label"]],
+            **_coco_shape(shape, *size_of[shape["photo"]]),
+        }
+        for number, shape in enumerate(demo["shapes"], 1)
+        if shape["photo"] in size_of
+    ]
     return {
-        "info": {"description": f"nbannot demo, {subset}", "version": "1.0", "year": 2026},
-        "licenses": [{"id": image_id[p["name"]], "name": p["credit"], "url": ""} for p in photos],
-        "images": [
-            {
-                "id": image_id[p["name"]],
-                "file_name": p["name"],
-                "width": p["size"][0],
-                "height": p["size"][1],
-                "license": image_id[p["name"]],
-            }
-            for p in photos
-        ],
         "annotations": annotations,
         "categories": [_coco_category(label) for label in demo["labels"]],
+    }
+
+
+def _captions(photos: list[dict[str, Any]]) -> dict[str, Any]:
+    ids = [_image_id(p["name"]) for p in photos]
+    return {
+        "annotations": [
+            {"id": 1000 + n, "image_id": n, "caption": p["caption"]}
+            for n, p in zip(ids, photos, strict=True)
+        ]
+    }
+
+
+def _tags(photos: list[dict[str, Any]]) -> dict[str, Any]:
+    # Not one of COCO's own files, but what Datumaro and CVAT write for a label of a whole image.
+    names = sorted({p["scene"] for p in _demo()["photos"]})
+    number = {name: 201 + index for index, name in enumerate(names)}
+    ids = [_image_id(p["name"]) for p in photos]
+    return {
+        "annotations": [
+            {"id": 2000 + n, "image_id": n, "category_id": number[p["scene"]]}
+            for n, p in zip(ids, photos, strict=True)
+        ],
+        "categories": [{"id": n, "name": name} for name, n in number.items()],
     }
 
 

@@ -61,10 +61,10 @@ def address_of(text: str) -> Address:
     'is a path that leaves the dataset'
     """
     text = text.strip()
-    local = _LOCAL_FILES.search(text)
+    local = _LOCAL_FILES.search(text) if "data/local-files" in text else None
     if local:
         return _relative(unquote(local[1]))
-    upload = _UPLOAD.search(text)
+    upload = _UPLOAD.search(text) if "data/upload/" in text else None
     if upload:
         name = unquote(upload[1])
         bare = _PREFIX.sub("", name, count=1) if _PREFIX.match(name) else name

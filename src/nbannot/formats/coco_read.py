@@ -97,7 +97,7 @@ class _Subset:
             reader: AnnotationReader | PanopticReader
             if is_panoptic(document):
                 reader = PanopticReader(
-                    self._source, part, document, lines, ids, names, keys, first
+                    self._source, part, document, lines, ids, names, sizes, keys, first
                 )
             else:
                 reader = AnnotationReader(

@@ -152,9 +152,7 @@ class ImageFolder(Format):
         """
         self.check_options(options, writing=True)
         if not sink.saves_media:
-            raise OptionError(
-                "An image folder is its images", hint="Export with save_media=True."
-            )
+            raise OptionError("An image folder is its images", hint="Export with save_media=True.")
         write_folders(export, sink, ledger, progress)
 
 

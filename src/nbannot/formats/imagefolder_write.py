@@ -29,9 +29,7 @@ def write_folders(export: Export, sink: Sink, ledger: Ledger, progress: Progress
 def _write(
     batch: Batch, sink: Sink, folder: str, used: set[str], ledger: Ledger, progress: Progress
 ) -> None:
-    keys = dict(
-        zip(batch.items["item"].to_pylist(), batch.items["key"].to_pylist(), strict=True)
-    )
+    keys = dict(zip(batch.items["item"].to_pylist(), batch.items["key"].to_pylist(), strict=True))
     tags = _tags(batch, keys, ledger)
     kinds = batch.items["kind"].to_pylist()
     media = batch.items["media"].to_pylist()
@@ -62,9 +60,7 @@ def _write(
                 ledger.warn("renamed", file=key, record="image", item=key, message=text)
             if n:
                 text = f"the image is copied to {free}: a folder holds one class"
-                ledger.warn(
-                    "several tags", file=key, record=labels[n][1], item=key, message=text
-                )
+                ledger.warn("several tags", file=key, record=labels[n][1], item=key, message=text)
             sink.add_media(free, item)
 
 
@@ -75,9 +71,7 @@ def _place(name: str, label: str | None) -> str:
     return name if name.startswith(f"{label}/") else f"{label}/{name}"
 
 
-def _tags(
-    batch: Batch, keys: dict[int, str], ledger: Ledger
-) -> dict[int, list[tuple[str, str]]]:
+def _tags(batch: Batch, keys: dict[int, str], ledger: Ledger) -> dict[int, list[tuple[str, str]]]:
     # item -> its (label, record) pairs; everything else is said in the ledger.
     rows = batch.annotations
     tags: dict[int, list[tuple[str, str]]] = {}

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+import pyarrow.compute as pc
+
 from ..errors import BrokenFileError, FormatError
 from ..ledger import Ledger
 from ..progress import Progress
@@ -14,7 +16,7 @@ from .base import Format, Miss, Option
 from .labelstudio_config import Config, parse_config
 from .labelstudio_items import ItemFinder
 from .labelstudio_json import tasks_of
-from .labelstudio_tasks import ITEM_COLUMNS, TaskReader
+from .labelstudio_tasks import TaskReader
 from .look import Head, Look
 
 if TYPE_CHECKING:
@@ -126,7 +128,7 @@ class LabelStudio(Format):
                 stop = min(start + BATCH_TASKS, left)
                 for position in range(start, stop):
                     reader.read(tasks[position], position)
-                yield _batch(reader, config, used, ledger)
+                yield _batch(reader, config, used)
                 progress.advance(stop - start)
             count = reader.next_item
             if limit is not None and count >= limit:
@@ -290,18 +292,14 @@ def _best_config(configs: list[Config], data: bytes, path: str, ledger: Ledger) 
 # -- batches --------------------------------------------------------------------------
 
 
-def _batch(
-    reader: TaskReader, config: Config | None, used: dict[str, Label], ledger: Ledger
-) -> Batch:
-    items = dict(zip(ITEM_COLUMNS, zip(*reader.items, strict=True), strict=True))
-    annotations = reader.rows.flush(ledger)
+def _batch(reader: TaskReader, config: Config | None, used: dict[str, Label]) -> Batch:
+    items, annotations = reader.flush()
     new: dict[str, Label] = {}
     for label in config.labels if config is not None else ():
         if label.name not in used:
             new[label.name] = label
-    for name in dict.fromkeys(annotations.get("label", ())):
+    for name in pc.unique(annotations["label"]).to_pylist():
         if name is not None and name not in used and name not in new:
             new[name] = Label(name)
     used |= new
-    reader.items = []
-    return Batch.of({k: list(v) for k, v in items.items()}, annotations, tuple(new.values()))
+    return Batch(items, annotations, tuple(new.values()))

@@ -9,10 +9,11 @@ from typing import Any
 from ..errors import NbannotError
 from ..ledger import Ledger
 from ..media.images import probe_source_image
+from ..media.kinds import KIND_OF_SUFFIX
 from ..sources.base import Source
 from .addresses import Address, address_of, find_media
 from .labelstudio_config import Config
-from .media_index import MediaIndex
+from .media_index import Found, MediaIndex
 
 __all__ = ["Item", "ItemFinder", "kind_of_result"]
 
@@ -75,6 +76,7 @@ class ItemFinder:
         self._by_name: dict[str, str] = {}
         self._missing: list[tuple[str, str, str, str]] = []
         self._found = False
+        self._has_media = bool(source.files.with_suffix(*KIND_OF_SUFFIX))
 
     def item(
         self,
@@ -114,7 +116,9 @@ class ItemFinder:
         item.kind = item.kind or (address.kind if address.kind != "other" else "")
         item.key, item.uri = address.path, address.uri
         near = [file.rpartition("/")[0]] if "/" in file else []
-        found = find_media(self._index, address, near)
+        found = (
+            find_media(self._index, address, near) if self._has_media else Found(None, "missing")
+        )
         if found.path is not None and address.uri is not None:
             # By its last part only: another address must not end in the same file.
             if self._by_name.setdefault(found.path, address.uri) != address.uri:

@@ -18,7 +18,10 @@ from .. import geometry
 from ..ledger import Ledger
 from ..schema import offsets
 
-__all__ = ["Place", "Row", "Rows", "percent_of", "pixels_of", "top_left_of"]
+__all__ = [
+    "Place", "Row", "Rows", "box_outside", "percent_of", "pixels_of", "points_of", "say_outside",
+    "top_left_of",
+]  # fmt: skip
 
 Floats = NDArray[np.float64]
 
@@ -138,7 +141,7 @@ class Rows:
         x, y = _floats(columns["x"]), _floats(columns["y"])
         w, h = _floats(columns["w"]), _floats(columns["h"])
         turn = _floats(columns["rotation"])
-        outside = _box_outside(x, y, w, h, turn)
+        outside = box_outside(x, y, w, h) & ~(np.nan_to_num(turn) != 0)
         x, w = pixels_of(x, width), pixels_of(w, width)
         y, h = pixels_of(y, height), pixels_of(h, height)
         turned = np.flatnonzero(np.nan_to_num(turn) != 0)
@@ -148,7 +151,7 @@ class Rows:
         kept = ("item", "layer", "set", "type", "label", "source_id", "score", "extra")
         out: dict[str, Any] = {name: columns[name] for name in kept}
         if any(columns["points"]):
-            points, bounds, outside_points = _points(columns["points"], width, height)
+            points, bounds, outside_points = points_of(columns["points"], width, height)
             out["points"] = points
             polygons = np.array([t == "polygon" for t in columns["type"]])
             polygons &= ~np.isnan(bounds[:, 0])
@@ -159,7 +162,13 @@ class Rows:
             out[name] = pa.array(values, from_pandas=True)
         if any(columns["more"]):
             _add_more(out, columns["more"])
-        _say_outside(columns, np.flatnonzero(outside), ledger)
+        say_outside(
+            [
+                columns["place"][i].line(columns["index"][i], columns["source_id"][i])
+                for i in np.flatnonzero(outside).tolist()
+            ],
+            ledger,
+        )
         return out
 
 
@@ -176,18 +185,21 @@ def _floats(values: Sequence[float | None]) -> Floats:
     return np.array(values, np.float64)  # None becomes NaN
 
 
-def _box_outside(x: Floats, y: Floats, w: Floats, h: Floats, turn: Floats) -> NDArray[np.bool_]:
+def box_outside(x: Floats, y: Floats, w: Floats, h: Floats) -> NDArray[np.bool_]:
+    """Say which upright boxes, in percent, reach outside their images."""
     low, high = -OUTSIDE_PERCENT, 100 + OUTSIDE_PERCENT
     with np.errstate(invalid="ignore"):
-        found = (x < low) | (y < low) | (x + w > high) | (y + h > high)
-    plain: NDArray[np.bool_] = found & ~(np.nan_to_num(turn) != 0)
-    return plain
+        found: NDArray[np.bool_] = (x < low) | (y < low) | (x + w > high) | (y + h > high)
+    return found
 
 
-def _points(
+def points_of(
     lists: Sequence[Sequence[Sequence[float]] | None], width: Floats, height: Floats
 ) -> tuple[pa.Array, Floats, NDArray[np.bool_]]:
-    # (the column, bounding boxes with NaN where there are no points, what lies outside)
+    """Return (column, bounding boxes, what lies outside) of lists of points in percent.
+
+    Bounding boxes are x, y, w, h in pixels, shape (n, 4), NaN where there are no points.
+    """
     counts = np.array([len(p) if p else 0 for p in lists], np.int64)
     flat = np.fromiter(
         chain.from_iterable(chain.from_iterable(p for p in lists if p)),
@@ -214,13 +226,8 @@ def _points(
     return column, bounds, outside
 
 
-def _say_outside(
-    columns: dict[str, list[Any]], which: NDArray[np.int64], ledger: Ledger
-) -> None:
-    lines = [
-        columns["place"][i].line(columns["index"][i], columns["source_id"][i])
-        for i in which.tolist()
-    ]
+def say_outside(lines: Sequence[dict[str, str]], ledger: Ledger) -> None:
+    """Warn of regions that reach outside their images, one line each (`Place.line`)."""
     if lines:
         ledger.warn(
             "region reaches outside the image",

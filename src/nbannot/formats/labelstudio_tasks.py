@@ -6,27 +6,32 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 from msgspec import UNSET, Raw
 
 from ..ledger import Ledger
+from ..schema import ANNOTATIONS, ITEMS, table
 from .labelstudio_config import Config
 from .labelstudio_items import Item, ItemFinder
 from .labelstudio_json import Annotation, Plain, Task, dumps, loads, plain_task
+from .labelstudio_plain import Owner, PlainPacker
 from .labelstudio_regions import RegionReader
-from .labelstudio_rows import Place, Rows
+from .labelstudio_rows import Place, Row, Rows
 
-__all__ = ["ITEM_COLUMNS", "TaskReader"]
+__all__ = ["TaskReader"]
 
-ITEM_COLUMNS = (
+PACK_RESULTS = 4_000
+"""Plain results that are turned into columns at once: few enough to stay in the cache."""
+
+_ITEM_COLUMNS = (
     "item", "subset", "key", "kind", "media", "uri", "width", "height", "source_id", "data", "meta",
 )  # fmt: skip
-"""Columns of ITEMS that a task fills, in the order of `TaskReader.items`."""
 
 _RESULTS = ("annotations", "completions", "predictions", "drafts")
 
 
 class TaskReader:
-    """Reads the tasks of one file, one by one; what it has read lies in `items` and `rows`."""
+    """Reads the tasks of one file, one by one; `flush` returns what it has read."""
 
     def __init__(
         self,
@@ -40,8 +45,12 @@ class TaskReader:
         first_item: int,
     ) -> None:
         self.file = file
-        self.items: list[tuple[Any, ...]] = []
-        self.rows = Rows()
+        self._items: list[tuple[Any, ...]] = []
+        self._rows = Rows()
+        self._packer = PlainPacker()
+        self._plain_results: list[Plain] = []
+        self._owners: list[Owner] = []
+        self._tables: list[pa.Table] = []
         self.next_item = first_item
         self._subset = subset
         self._finder = finder
@@ -50,7 +59,6 @@ class TaskReader:
         self._include_cancelled = include_cancelled
         self._regions = RegionReader(ledger, finder, config)
         self._names: set[str] = set()
-        self._extras: dict[tuple[Any, ...], str] = {}
         self._known: set[str] = set()
 
     def read(self, raw: Raw, position: int) -> None:
@@ -143,43 +151,36 @@ class TaskReader:
     ) -> None:
         results = annotation.result
         assert not isinstance(results, msgspec.UnsetType)
-        count = len(results)
-        self._ledger.read(count)
-        columns = self.rows.columns
-        values = [r.value for r in results]
-        columns["item"] += [item.number] * count
-        columns["layer"] += [layer] * count
-        columns["set"] += [set_] * count
-        columns["type"] += [r.kind for r in results]
-        columns["label"] += [v.labels[0] for v in values]
-        columns["source_id"] += [r.id for r in results]
-        columns["score"] += [whole if r.score is None else r.score for r in results]
-        columns["extra"] += [self._extra(r, whole) for r in results]
-        columns["place"] += [place] * count
-        columns["index"] += range(count)
-        columns["x"] += [v.x for v in values]
-        columns["y"] += [v.y for v in values]
-        columns["w"] += [v.width for v in values]
-        columns["h"] += [v.height for v in values]
-        columns["rotation"] += [None] * count
-        columns["width"] += [item.width] * count
-        columns["height"] += [item.height] * count
-        columns["points"] += [v.points for v in values]
-        columns["more"] += [None] * count
+        self._ledger.read(len(results))
+        if len(self._rows):
+            self._pack_rows()
+        self._plain_results += results
+        self._owners.append(Owner(item.number, layer, set_, whole, place, len(results)))
+        if len(self._plain_results) > PACK_RESULTS:
+            self._pack_plain()
 
-    def _extra(self, r: Plain, whole: float | None) -> str:
-        # Equal to what `RegionReader` makes of the same result; few differ.
-        closed, from_whole = r.value.closed, whole is not None and r.score is None
-        key = (r.from_name, r.to_name, r.origin, r.type, r.image_rotation, closed, from_whole)
-        extra = self._extras.get(key)
-        if extra is None:
-            found: dict[str, Any] = {
-                "from_name": r.from_name, "image_rotation": r.image_rotation, "origin": r.origin,
-                "score_of": "prediction" if from_whole else None, "to_name": r.to_name,
-                "type": r.type, "value": None if closed is None else {"closed": closed},
-            }  # fmt: skip
-            extra = self._extras[key] = dumps({k: v for k, v in found.items() if v is not None})
-        return extra
+    def _pack_plain(self) -> None:
+        if self._plain_results:
+            table = self._packer.pack(self._plain_results, self._owners, self._ledger)
+            self._tables.append(table)
+        self._plain_results, self._owners = [], []
+
+    def _pack_rows(self) -> None:
+        if len(self._rows):
+            self._tables.append(table(self._rows.flush(self._ledger), ANNOTATIONS))
+
+    def _add(self, rows: Sequence[Row]) -> None:
+        self._pack_plain()
+        self._rows.add(rows)
+
+    def flush(self) -> tuple[pa.Table, pa.Table]:
+        """Return items and annotations read since the last flush."""
+        self._pack_plain()
+        self._pack_rows()
+        items = dict(zip(_ITEM_COLUMNS, map(list, zip(*self._items, strict=True)), strict=True))
+        tables, self._tables, self._items = self._tables, [], []
+        annotations = pa.concat_tables(tables) if tables else ANNOTATIONS.empty_table()
+        return table(items, ITEMS), annotations
 
     # -- any task ---------------------------------------------------------------------
 
@@ -230,14 +231,14 @@ class TaskReader:
         layers = _layer_names([(p.get("model_version"), p.get("id")) for p, *_ in predictions])
         for (_, named, results, path), set_ in zip(annotations, sets, strict=True):
             place = self._place(name, named, path, item)
-            self.rows.add(self._regions.read(results, item, None, set_, place, None))
+            self._add(self._regions.read(results, item, None, set_, place, None))
         for (prediction, named, results, path), (layer, set_) in zip(
             predictions, layers, strict=True
         ):
             place = self._place(name, named, path, item)
             score = prediction.get("score")
             known = float(score) if isinstance(score, (int, float)) else None
-            self.rows.add(self._regions.read(results, item, layer, set_, place, known))
+            self._add(self._regions.read(results, item, layer, set_, place, known))
         envelope = {k: v for k, v in value.items() if k != "data" and k not in _RESULTS}
         for key, entries in (("annotations", annotations), ("predictions", predictions)):
             if key in value or entries:
@@ -333,7 +334,7 @@ class TaskReader:
     ) -> None:
         subset = meta.get("subset")
         around = dumps({"sets": sets, "layers": layers, "media": item.media_key})
-        self.items.append(
+        self._items.append(
             (
                 item.number,
                 subset if isinstance(subset, str) and subset else self._subset,
@@ -354,6 +355,8 @@ def _without(entry: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 def _names(ids: Sequence[Any], what: str) -> list[str]:
     # "annotation 7", or by place where ids are missing or occur twice
+    if len(ids) == 1 and ids[0] is not None:
+        return [f"{what} {ids[0]}"]
     good = len({str(i) for i in ids}) == len(ids) and not any(i is None for i in ids)
     return [f"{what} {i}" if good else f"{what} #{n}" for n, i in enumerate(ids, 1)]
 

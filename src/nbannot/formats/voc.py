@@ -30,7 +30,7 @@ class Voc(Format):
     without the folders that only sort (``JPEGImages``, ``train``). Subsets come from
     ``ImageSets`` or from folders called train, valid, test and the like.
 
-    **Boxes** are kept as written, w = xmax − xmin; the files of the challenge itself
+    **Boxes** are kept as written, w = xmax - xmin; the files of the challenge itself
     (``<database>The VOC2007 Database``) are 1-based with inclusive corners and are converted,
     see `one_based`. ``part`` boxes are boxes with the group of their object; CVAT's attributes,
     Roboflow's polygons and roLabelImg's rotated boxes are read. ``pose``, ``truncated`` and
@@ -86,7 +86,9 @@ class Voc(Format):
         inside = [p for p in xmls if "/annotations/" in f"/{p}".lower()] or xmls
         picked = sorted({inside[0], inside[len(inside) // 2], inside[-1]})
         scores = [self._judge(look.head(path)) for path in picked]
-        look.need(any(scores), f"{picked[0]} has no <annotation> with <object>, <size> or <filename>")
+        look.need(
+            any(scores), f"{picked[0]} has no <annotation> with <object>, <size> or <filename>"
+        )
         look.found(f"{picked[0]} is an annotation file of VOC")
         if len(xmls) > 1:
             look.found(f"{len(xmls):,} XML files")

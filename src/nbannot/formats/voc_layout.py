@@ -116,20 +116,18 @@ class ImageSets:
         for name, subset in seen.items():
             self.subset_of.setdefault(name, subset)
         for stem, rows in lists.items():
-            subset = self._of_class(stem, rows, lists)
-            if not subset:
+            of = self._of_class(stem, rows, lists)
+            if not of:
                 continue
             self.class_lists += 1
             if main:
-                label = stem[: -len(subset) - 1]
+                label = stem[: -len(of) - 1]
                 for name, numbers in rows:
                     if numbers and numbers[0] in ("0", "1"):
                         self.present.setdefault(name, {}).setdefault(label, numbers[0])
 
     @staticmethod
-    def _of_class(
-        stem: str, rows: list[tuple[str, list[str]]], lists: Iterable[str]
-    ) -> str | None:
+    def _of_class(stem: str, rows: list[tuple[str, list[str]]], lists: Iterable[str]) -> str | None:
         # "cat_train" beside "train" is the list of a class, unless its lines have no -1, 0 or 1.
         for subset in sorted(lists, key=len, reverse=True):
             if stem.endswith(f"_{subset}") and len(stem) > len(subset) + 1:
@@ -359,9 +357,7 @@ class Layout:
 
 def _mask(path: str) -> bool:
     folders = path.split("/")[:-1]
-    return any(
-        is_mask_folder(f) and not f.lower().endswith("visualization") for f in folders
-    )
+    return any(is_mask_folder(f) and not f.lower().endswith("visualization") for f in folders)
 
 
 def _in_mask_folder(path: str) -> bool:

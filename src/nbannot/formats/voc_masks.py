@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import BrokenFileError
+from ..schema import Label
 
 __all__ = [
     "VOC_LABELS", "VOID", "Classes", "Instance", "MaskPair", "encode_mask", "hex_color",
@@ -82,20 +83,39 @@ class Classes:
         colors = tuple(_COLORMAP[i % 256] for i in range(count))
         return cls(("background", *names), colors, ((),) * count, ((),) * count, declared)
 
+    @property
+    def has_background(self) -> bool:
+        """Does a line of the file say that index 0 is background?"""
+        return self.names[0] == "background" or self.colors[0] == (0, 0, 0)
+
+    def labels(self) -> Iterator[Label]:
+        """Yield a label for each class but the background, and one for each part."""
+        owners: dict[str, set[str]] = {}
+        for i, name in enumerate(self.names):
+            for part in self.parts[i]:
+                owners.setdefault(part, set()).add(name)
+            if i or not self.has_background:
+                lists = {"parts": list(self.parts[i]), "actions": list(self.actions[i])}
+                extra = {k: v for k, v in lists.items() if v}
+                yield Label(name, color=hex_color(self.colors[i]), extra=extra)
+        for part, of in owners.items():
+            if part not in self.names:
+                yield Label(part, parent=min(of) if len(of) == 1 else None)
+
     def index_of_color(self) -> dict[Color, int]:
         """Return the index of each colour."""
         return {color: i for i, color in reversed(list(enumerate(self.colors)))}
 
 
 def parse_labelmap(text: str, file: str) -> Classes:
-    """Return the classes of a ``labelmap.txt``: lines ``label:r,g,b:part,part:action,action``.
+    r"""Return the classes of a ``labelmap.txt``: lines ``label:r,g,b:part,part:action,action``.
 
     A missing colour is VOC's for that index; where no line is the background, index 0 is.
 
     Raises:
         BrokenFileError: a colour is not three numbers from 0 to 255.
 
-    >>> parse_labelmap("cat:::\\ndog:1,2,3::run", "labelmap.txt").colors[1:]
+    >>> parse_labelmap("cat:::\ndog:1,2,3::run", "labelmap.txt").colors[1:]
     ((128, 0, 0), (1, 2, 3))
     """
     rows: list[tuple[str, Color | None, tuple[str, ...], tuple[str, ...]]] = []
@@ -154,9 +174,7 @@ class MaskPair:
         BrokenFileError: a PNG can't be read, the two differ in size, or have too many colours.
     """
 
-    def __init__(
-        self, class_png: bytes | None, object_png: bytes | None, classes: Classes
-    ) -> None:
+    def __init__(self, class_png: bytes | None, object_png: bytes | None, classes: Classes) -> None:
         self._classes = classes
         self._class = None
         self._objects = None

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from .. import geometry
 from ..errors import BrokenFileError, FormatError, SourceError
 from ..ledger import Ledger
@@ -17,7 +19,7 @@ from ..schema import Batch, BatchBuilder, Label
 from ..sources.base import Listing, Source
 from .media_index import Found, MediaIndex, as_path
 from .voc_layout import Entry, Layout, image_stem
-from .voc_masks import VOC_LABELS, Classes, Instance, MaskPair, hex_color, parse_labelmap
+from .voc_masks import VOC_LABELS, Classes, Instance, MaskPair, parse_labelmap
 from .voc_xml import AnnotationFile, add_objects, object_name, parse_annotation_file
 
 __all__ = ["VocReader"]
@@ -273,8 +275,8 @@ class VocReader:
         if not any(paths):
             return None
         try:
-            pngs = [_get(data, path) if path else None for path in paths]
-            pair = MaskPair(*pngs, self._classes_of(entry.root))
+            classes, objects = (_get(data, path) if path else None for path in paths)
+            pair = MaskPair(classes, objects, self._classes_of(entry.root))
         except (BrokenFileError, SourceError) as error:
             self.ledger.read()
             path, text = paths[1] or paths[0] or "", f"{error}"
@@ -315,7 +317,7 @@ class VocReader:
                 item=key,
                 message=f"{record}: {text}",
             )
-        ys, xs = mask.any(axis=1).nonzero()[0], mask.any(axis=0).nonzero()[0]
+        ys, xs = np.nonzero(mask)
         self.builder.annotation(
             item,
             type="mask",
@@ -323,10 +325,10 @@ class VocReader:
             mask=geometry.mask_to_rle(mask),
             mask_height=height,
             mask_width=width,
-            x=float(xs[0]),
-            y=float(ys[0]),
-            w=float(xs[-1] - xs[0] + 1),
-            h=float(ys[-1] - ys[0] + 1),
+            x=float(xs.min()),
+            y=float(ys.min()),
+            w=float(np.ptp(xs) + 1),
+            h=float(np.ptp(ys) + 1),
             group=instance.number if instance.number in linked else None,
             extra=json.dumps({"class": instance.unknown}) if instance.unknown else None,
         )
@@ -344,24 +346,10 @@ class VocReader:
                 hidden = ("_background_", "__ignore__")
                 classes = Classes.of([n for n in names if n not in hidden], path)
             self._classes.setdefault(root, classes)
-            yield from self._labels_of(classes)
-
-    def _labels_of(self, classes: Classes) -> Iterator[Label]:
-        parents: dict[str, set[str]] = {}
-        for i, name in enumerate(classes.names):
-            for part in classes.parts[i]:
-                parents.setdefault(part, set()).add(name)
-            if i == 0 and (name == "background" or classes.colors[0] == (0, 0, 0)):
-                self.ledger.note(
-                    "background is not a label", file=classes.declared, message=f"{name!r}"
-                )
-                continue
-            lists = {"parts": list(classes.parts[i]), "actions": list(classes.actions[i])}
-            extra = {k: v for k, v in lists.items() if v}
-            yield Label(name, color=hex_color(classes.colors[i]), extra=extra)
-        for part, owners in parents.items():
-            if part not in classes.names:
-                yield Label(part, parent=min(owners) if len(owners) == 1 else None)
+            if classes.has_background:
+                text = f"{classes.names[0]!r} is index 0 of the masks, and not a label"
+                self.ledger.note("background is not a label", file=path, message=text)
+            yield from classes.labels()
 
     def _classes_of(self, root: str) -> Classes:
         while root not in self._classes and root:

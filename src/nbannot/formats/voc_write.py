@@ -11,11 +11,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from .. import geometry
 from ..ledger import Ledger
 from ..media.kinds import suffix
 from ..progress import Progress
-from ..schema import DEFAULT_SUBSET, Batch, Label
+from ..schema import DEFAULT_SUBSET, Batch
+from .voc_element import INVALID, TAG, attribute, element, json_object, number, shape
 from .voc_layout import image_stem
 from .voc_masks import encode_mask
 from .voc_paint import Palette, paint
@@ -25,9 +25,6 @@ from .writing import Export, Sink, safe_path
 __all__ = ["VocWriter"]
 
 _HOLDS = ("box", "polygon", "mask")
-_INVALID = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_TAG = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
-_CVAT_NAMES = ("rotation", "track_id", "keyframe", "outside")
 _NO_PLACE = ("layer", "set")  # columns whose loss changes what a record means
 
 Row = dict[str, Any]
@@ -126,16 +123,14 @@ class VocWriter:
     def _problem(self, row: Row) -> tuple[str, str] | None:
         if row["kind"] != "image":
             return "not an image", f"it is of kind {row['kind']}"
-        if "\n" in row["key"] or _INVALID.search(row["key"]):
+        if "\n" in row["key"] or INVALID.search(row["key"]):
             return "name can't be written", "XML and lists can't hold its characters"
         return None
 
     def _reject_item(self, item: _Item, reason: str, message: str) -> None:
         for n in range(len(item.rows) + 1):
             record = f"annotation {n}" if n else "image"
-            self.ledger.reject(
-                reason, file=item.key, record=record, item=item.key, message=message
-            )
+            self.ledger.reject(reason, file=item.key, record=record, item=item.key, message=message)
 
     def _free_name(self, path: str) -> tuple[str, str]:
         stem = image_stem(path)
@@ -186,19 +181,19 @@ class VocWriter:
             source = {**source, "database": f"{source['database']}, 0-based"}
         width, height = item.row.get("width"), item.row.get("height")
         size = "".join(
-            _element(tag, value, 2)
+            element(tag, value, 2)
             for tag, value in (("width", width), ("height", height), ("depth", depth))
             if value is not None
         )
         return "".join(
             (
                 "<annotation>\n",
-                _element("folder", folder),
-                _element("filename", image),
-                _element("source", source),
-                *(_element(tag, value) for tag, value in head.items()),
+                element("folder", folder),
+                element("filename", image),
+                element("source", source),
+                *(element(tag, value) for tag, value in head.items()),
                 f"  <size>\n{size}  </size>\n" if size else "",
-                _element("segmented", int(masked)),
+                element("segmented", int(masked)),
                 *objects,
                 "</annotation>\n",
             )
@@ -238,7 +233,10 @@ class VocWriter:
             text = f"{row['type']} is not a box, polygon or mask"
             self._say(item, "reject", row, "type not in Pascal VOC", text)
             return False
-        if _INVALID.search(f"{row.get('label') or ''}{row.get('attributes') or ''}"):
+        if row["type"] == "box" and not all(_is_finite(row.get(name)) for name in "xywh"):
+            self._say(item, "reject", row, "box without numbers", "x, y, w or h is missing")
+            return False
+        if INVALID.search(f"{row.get('label') or ''}{row.get('attributes') or ''}"):
             text = "its label or attributes have characters that XML can't hold"
             self._say(item, "reject", row, "text can't be written", text)
             return False
@@ -248,7 +246,7 @@ class VocWriter:
                 self._say(item, "warn", row, f"{name} has no place in Pascal VOC", text)
         for name in ("source_id", "z_order"):
             self._count(name, row.get(name) is not None)
-        self._count("extra", bool(set(_json(row, "extra")) - {"part", "elements", "bndbox"}))
+        self._count("extra", bool(set(json_object(row, "extra")) - {"part", "elements", "bndbox"}))
         return True
 
     @staticmethod
@@ -256,7 +254,7 @@ class VocWriter:
         # id of the whole -> its parts; "" -> all of them.
         parts: dict[Any, list[Row]] = {}
         for rows in groups.values():
-            marked = [r for r in rows if _json(r, "extra").get("part") and _is_bare_box(r)]
+            marked = [r for r in rows if json_object(r, "extra").get("part") and _is_bare_box(r)]
             wholes = [r for r in rows if r["type"] == "box" and not any(r is m for m in marked)]
             if marked and len(wholes) == 1:
                 parts[id(wholes[0])] = marked
@@ -264,11 +262,9 @@ class VocWriter:
         return parts
 
     @staticmethod
-    def _object_of(
-        row: Row, groups: Mapping[int, list[Row]], number_of: Mapping[int, int]
-    ) -> int:
+    def _object_of(row: Row, groups: Mapping[int, list[Row]], number_of: Mapping[int, int]) -> int:
         # A mask goes by the number of the box that it has a group and a label with.
-        for other in groups.get(row.get("group"), ()):  # type: ignore[call-overload]
+        for other in groups.get(row.get("group", -1), ()):
             if other["type"] == "box" and other.get("label") == row.get("label"):
                 return number_of.get(id(other), 0)
         return 0
@@ -294,48 +290,50 @@ class VocWriter:
 
     def _object(self, row: Row, parts: Iterable[Row]) -> str:
         label = row.get("label")
-        attributes = _json(row, "attributes")
+        attributes = json_object(row, "attributes")
         pose = attributes.pop("pose") if _text(attributes.get("pose")) else "Unspecified"
         flags = {}
         for name in ("truncated", "difficult"):
             flags[name] = attributes.pop(name) if attributes.get(name) is True else False
         out = ["  <object>\n"]
-        out += [_element("name", label, 2)] if label is not None else []
-        out += [_element("pose", pose, 2), _element("truncated", int(flags["truncated"]), 2)]
+        out += [element("name", label, 2)] if label is not None else []
+        out += [element("pose", pose, 2), element("truncated", int(flags["truncated"]), 2)]
         if row.get("occluded") is not None:
-            out.append(_element("occluded", int(row["occluded"]), 2))
-        out.append(_element("difficult", int(flags["difficult"]), 2))
+            out.append(element("occluded", int(row["occluded"]), 2))
+        out.append(element("difficult", int(flags["difficult"]), 2))
         polygon = row["type"] == "polygon" and not self._to_mask(row)
-        out += _shape(row, 2, polygon=polygon)
+        out += shape(row, 2, polygon=polygon)
         for part in parts:
-            name = part.get("label")
-            out.append("    <part>\n" + (_element("name", name, 3) if name is not None else ""))
-            out += [*_shape(part, 3), "    </part>\n"]
+            of = part.get("label")
+            out.append("    <part>\n" + (element("name", of, 3) if of is not None else ""))
+            out += [*shape(part, 3), "    </part>\n"]
         actions = {
             k: int(v)
             for k, v in attributes.items()
-            if k in self._actions.get(label or "", ()) and isinstance(v, bool) and _TAG.fullmatch(k)
+            if k in self._actions.get(label or "", ()) and isinstance(v, bool) and TAG.fullmatch(k)
         }
         if actions:
-            out.append(_element("actions", actions, 2))
-        named = [_attribute(k, v) for k, v in attributes.items() if k not in actions]
+            out.append(element("actions", actions, 2))
+        named = [attribute(k, v) for k, v in attributes.items() if k not in actions]
         for name in ("track", "keyframe", "outside"):
             value = row.get(name)
             if value is not None:
                 text = value if name == "track" else str(value).lower()
-                named.append(_attribute(name.replace("track", "track_id"), text, own=True))
+                named.append(attribute(name.replace("track", "track_id"), text, own=True))
         if named:
             out.append("    <attributes>\n" + "".join(named) + "    </attributes>\n")
         if row.get("score") is not None:
-            out.append(_element("score", _number(row["score"]), 2))
-        for tag, value in _json(row, "extra").get("elements", {}).items():
-            out.append(_element(tag, value, 2))
+            out.append(element("score", number(row["score"]), 2))
+        for tag, value in json_object(row, "extra").get("elements", {}).items():
+            out.append(element(tag, value, 2))
         out.append("  </object>\n")
         return "".join(out)
 
     # -- the account ------------------------------------------------------------------
 
-    def _say(self, item: _Item, how: str, row: Row, reason: str, message: str) -> None:
+    def _say(
+        self, item: _Item, how: str, row: Mapping[str, Any], reason: str, message: str
+    ) -> None:
         number = next(n for n, other in enumerate(item.rows, 1) if other is row)
         record = f"annotation {number} ({row['type']})"
         getattr(self.ledger, how)(
@@ -355,10 +353,8 @@ def _rows(table: pa.Table) -> Iterator[Row]:
         yield dict(zip(names, values, strict=True))
 
 
-def _json(row: Row, name: str) -> dict[str, Any]:
-    text = row.get(name)
-    found = json.loads(text) if text else {}
-    return found if isinstance(found, dict) else {}
+def _is_finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
 
 
 def _is_bare_box(row: Row) -> bool:
@@ -368,75 +364,6 @@ def _is_bare_box(row: Row) -> bool:
 
 def _text(value: object) -> bool:
     return isinstance(value, str) and value == value.strip() != ""
-
-
-def _shape(row: Row, depth: int, *, polygon: bool = False) -> list[str]:
-    # <bndbox>, and <robndbox> or <polygon> where it is more than that.
-    if row["type"] == "polygon":
-        given = _json(row, "extra").get("bndbox")
-        x, y, w, h = given or geometry.bounds(row["points"], [0, len(row["points"])])[0].tolist()
-    else:
-        x, y, w, h = row["x"], row["y"], row["w"], row["h"]
-    sides = (x, y, _far(x, w), _far(y, h))
-    more = []
-    if row["type"] == "box" and row.get("rotation"):
-        corners = geometry.box_corners([[x, y, w, h]], [row["rotation"]])[0]
-        sides = (*corners.min(axis=0).tolist(), *corners.max(axis=0).tolist())
-        turned = (x + w / 2, y + h / 2, w, h, math.radians(row["rotation"]))
-        more.append(_numbers("robndbox", ("cx", "cy", "w", "h", "angle"), turned, depth))
-    elif polygon:
-        names = [f"{axis}{n}" for n in range(1, len(row["points"]) // 2 + 1) for axis in "xy"]
-        more.append(_numbers("polygon", names, row["points"], depth))
-    return [_numbers("bndbox", ("xmin", "ymin", "xmax", "ymax"), sides, depth), *more]
-
-
-def _numbers(tag: str, names: Sequence[str], values: Sequence[float], depth: int) -> str:
-    named = {name: _number(value) for name, value in zip(names, values, strict=True)}
-    return _element(tag, named, depth)
-
-
-def _far(start: float, size: float) -> float:
-    # The number from which a reader gets `size` back: start + size, or the one next to it.
-    far = start + size
-    for value in (far, math.nextafter(far, math.inf), math.nextafter(far, -math.inf)):
-        if value - start == size:
-            return value
-    return far
-
-
-def _number(value: float) -> str:
-    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
-
-
-def _escape(text: str) -> str:
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _INVALID.sub("\ufffd", text.replace("\r", "&#13;"))
-
-
-def _element(tag: str, value: Any, depth: int = 1) -> str:
-    """Return an element as text: of a text or number, a dict of children, or a list of them."""
-    if not _TAG.fullmatch(tag):
-        return ""
-    if isinstance(value, list):
-        return "".join(_element(tag, v, depth) for v in value)
-    indent = "  " * depth
-    if isinstance(value, Mapping):
-        inner = "".join(_element(t, v, depth + 1) for t, v in value.items())
-        return f"{indent}<{tag}>\n{inner}{indent}</{tag}>\n"
-    return f"{indent}<{tag}>{_escape(str(value))}</{tag}>\n"
-
-
-def _attribute(name: str, value: Any, *, own: bool = False) -> str:
-    # type= tells our reader what other readers take for text anyway.
-    kind = ""
-    if not isinstance(value, str):
-        kind, value = ' type="json"', json.dumps(value, ensure_ascii=False)
-    elif name in _CVAT_NAMES and not own:
-        kind = ' type="text"'
-    return (
-        f"      <attribute>\n        <name>{_escape(name)}</name>\n"
-        f"        <value{kind}>{_escape(value)}</value>\n      </attribute>\n"
-    )
 
 
 def _listing(names: Iterable[str]) -> str:

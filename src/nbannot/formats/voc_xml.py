@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-import xml.etree.ElementTree as StdlibTree
+import xml.etree.ElementTree as ET
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -104,7 +104,7 @@ def _parse(data: bytes) -> Element:
         if b"<!DOCTYPE" in data or b"\0" in data:
             root: Element = defusedxml.ElementTree.fromstring(data, forbid_dtd=True)
             return root
-        return StdlibTree.fromstring(data)
+        return ET.fromstring(data)  # noqa: S314
     except DefusedXmlException as error:
         kind = "document type or entity"
         raise BrokenFileError(f"The file declares a {kind}, which is refused: {error}") from error
@@ -300,12 +300,12 @@ class _Rows:
             row["attributes"] = json.dumps(attributes, ensure_ascii=False)
         other: dict[str, Any] = {e.tag: _plain(e) for e in element if e.tag not in _KNOWN}
         for tag in ("confidence", "score"):
-            text = element.findtext(tag)
-            score = _number(text)
+            said = element.findtext(tag)
+            score = _number(said)
             if score is not None and 0 <= score <= 1:
                 row["score"] = score
-            elif text is not None:
-                other[tag] = text
+            elif said is not None:
+                other[tag] = said
         point = element.find("point")
         if point is not None and element.find("bndbox") is not None:
             other["point"] = _plain(point)
@@ -313,9 +313,7 @@ class _Rows:
             row["extra"] = json.dumps({"elements": other}, ensure_ascii=False)
         return row
 
-    def _attribute(
-        self, element: Element, row: dict[str, Any], attributes: dict[str, Any]
-    ) -> None:
+    def _attribute(self, element: Element, row: dict[str, Any], attributes: dict[str, Any]) -> None:
         name, value = element.findtext("name") or "", element.find("value")
         text = "" if value is None else value.text or ""
         kind = "" if value is None else value.get("type", "")

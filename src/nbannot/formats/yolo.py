@@ -11,6 +11,7 @@ from ..progress import Progress
 from ..schema import Batch
 from ..sources.base import Listing, Source
 from .base import Format, Miss, Option
+from .look import HEAD_BYTES
 from .yolo_data import Declared, read_yaml
 from .yolo_layout import is_label_name, lay_out, under
 from .yolo_read import READ_OPTIONS, read_layout
@@ -64,9 +65,8 @@ class Yolo(Format):
             look.found(str(error))
             return 0.9  # it is one, and reading it will say what is wrong with it
         texts = look.files.with_suffix(".txt")
-        home = declared.where.rpartition("/")[0]
-        others = sum(not is_label_name(p) for p in look.files.files(home) if p[-4:] == ".txt")
-        labels = len(texts) - others
+        beside = look.files.files(declared.where.rpartition("/")[0])[:1000]
+        labels = len(texts) - sum(p[-4:] == ".txt" and not is_label_name(p) for p in beside)
         look.need(
             look.images or labels,
             f"{declared.where} has names of classes, but there are no images and no label files",
@@ -83,7 +83,7 @@ class Yolo(Format):
                 len(under(place.path, look.images)) if place.kind == "folder" else 1
                 for place in places
             )
-            counts.append(f"{split} in {lists[0]}" if lists else f"{split} {images:,} images")
+            counts.append(f"{split} in {lists[0]}" if lists else f"{split} {images:,}")
         classes = f"{declared.where}: {len(declared.names.by_id)} classes"
         look.found(", ".join([classes, *counts]))
         look.found(f"{len(look.images):,} images, {labels:,} label files")
@@ -190,12 +190,13 @@ def _candidates(files: Listing, main: str | None) -> list[str]:
 def label_share(look: Look) -> tuple[int, int]:
     """Return (lines that look like rows, lines) of three text files that may hold labels."""
     texts = look.files.with_suffix(".txt")
-    good = lines = 0
+    paths: set[str] = set()
     for k in (0, len(texts) // 2, len(texts) - 1):
-        near = [path for path in texts[k : k + 5] if is_label_name(path)]
-        for path in dict.fromkeys(near[:1]):
-            head = look.head(path).data
-            cut = head.rfind(b"\n") + 1 if len(head) >= 64 * 1024 else len(head)
-            a, b = row_share(head[:cut])
-            good, lines = good + a, lines + b
+        paths.update([path for path in texts[max(k, 0) : k + 5] if is_label_name(path)][:1])
+    good = lines = 0
+    for path in paths:
+        head = look.head(path).data
+        cut = head.rfind(b"\n") + 1 if len(head) >= HEAD_BYTES else len(head)
+        rows, all_lines = row_share(head[:cut])
+        good, lines = good + rows, lines + all_lines
     return good, lines

@@ -1,4 +1,4 @@
-"""From rows of numbers to columns of annotations, in pixels; and what the ledger is told of each."""
+"""From rows of numbers to columns of annotations, and what the ledger is told of each."""
 
 from __future__ import annotations
 
@@ -19,28 +19,29 @@ __all__ = ["annotation_columns"]
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-_TYPES = np.array(["", "box", "polygon", "box", "skeleton"])  # by kind: NONE, BOX, ...
+_TYPES = pa.array(["", "box", "polygon", "box", "skeleton"])  # by kind: NONE, BOX, ...
 
 
 def annotation_columns(
     rows: Rows,
     declared: Declared,
-    task: str,
-    quads: bool,
     sizes: Floats,
     items: Integers,
     lines: RowLines,
+    *,
+    task: str,
+    quads: bool,
 ) -> dict[str, Any]:
     """Return the columns of ``ANNOTATIONS`` for the rows that can be read, in order.
 
     Args:
         rows: the rows of several label files.
         declared: names and keypoints; names that none declares are added.
-        task: ``auto``, ``detect``, ``segment``, ``obb`` or ``pose``.
-        quads: are rows of 9 numbers rotated boxes?
         sizes: (files, 2) width and height in pixels, NaN where not known.
         items: item number of each file, -1 where it is none.
         lines: told of each row that is rejected, changed or suspect.
+        task: ``auto``, ``detect``, ``segment``, ``obb`` or ``pose``.
+        quads: are rows of 9 numbers rotated boxes?
     """
     for bad in rows.bad:
         one = np.array([bad.file]), np.array([bad.line])
@@ -48,10 +49,10 @@ def annotation_columns(
     if not len(rows):
         return {}
     size = sizes[rows.file]
-    shapes = read_shapes(rows, task, declared.pose, quads, size)
+    shapes = read_shapes(rows, size, task=task, pose=declared.pose, quads=quads)
     work = RowWork(rows, shapes, size, lines)
     _refuse(work, declared, items)
-    _warn_rescued(work)
+    _carry_over(work)
     work.repeated()
     geometry_columns = RowGeometry(work, declared.pose).columns()
     return _assemble(work, declared, items, geometry_columns)
@@ -79,31 +80,32 @@ def _refuse(work: RowWork, declared: Declared, items: Integers) -> None:
         span = f"{ids[0]} to {ids[-1]}" if ids else "none"
         text = "class {:.0f} is not in names ({})"
         work.reject(~known, "class is not in names", lambda i: text.format(first[i], span))
-    if not np.isfinite(rows.values).all():
-        finite = np.array([np.isfinite(work.numbers_of(i)).all() for i in range(len(rows))])
+    flat, begins = rows.flat()
+    if not np.isfinite(flat).all():
+        finite = np.logical_and.reduceat(np.isfinite(flat), begins)
         work.reject(~finite, "not a number", "one of its values is not a finite number")
-    box = (shapes.kind == BOX) | (shapes.kind == POSE)
-    index = np.flatnonzero(box)
-    negative = np.zeros(len(rows), bool)
-    negative[index] = (rows.numbers(index, 3, 5) < 0).any(axis=1)
-    work.reject(negative, "width or height is negative", "its width or height is negative")
+    boxes = np.flatnonzero((shapes.kind == BOX) | (shapes.kind == POSE))
+    negative = boxes[(rows.numbers(boxes, 3, 5) < 0).any(axis=1)]
+    text = "its width or height is negative"
+    work.reject(work.flags(negative), "width or height is negative", text)
 
 
-def _warn_rescued(work: RowWork) -> None:
-    which = np.zeros(len(work.good), bool)
-    for i, rescued in work.rows.rescued.items():
-        which[:] = False
-        which[i] = True
+def _carry_over(work: RowWork) -> None:
+    # What rescued rows and further columns bring, and what is to be said of it.
+    rows, shapes = work.rows, work.shapes
+    warnings: dict[str, dict[int, str]] = {}
+    for i, rescued in rows.rescued.items():
         if rescued.warning is not None:
-            work.warn(which, *rescued.warning)
+            reason, text = rescued.warning
+            warnings.setdefault(reason, {})[i] = text
         if rescued.extra:
             work.extra[i] = dict(rescued.extra)
         if rescued.attributes:
             work.attributes[i] = dict(rescued.attributes)
-    rows, shapes = work.rows, work.shapes
+    for reason, texts in warnings.items():
+        work.warn(work.flags(list(texts)), reason, texts.__getitem__)
     for i in np.flatnonzero(shapes.further & work.good).tolist():
-        start = rows.start[i] + 1 + shapes.used[i]
-        tail = rows.values[start : rows.start[i] + rows.count[i]]
+        tail = work.numbers_of(i)[1 + shapes.used[i] :]
         work.extra.setdefault(i, {})["columns"] = tail.tolist()
     text = "further columns, of unknown meaning, are kept in `extra`"
     work.warn(shapes.further, "further columns", text)
@@ -125,7 +127,7 @@ def _assemble(
     take = pa.array(good)
     out: dict[str, Any] = {
         "item": items[rows.file[good]],
-        "type": _by_code(shapes.kind[good]),
+        "type": pa.DictionaryArray.from_arrays(pa.array(shapes.kind[good]), _TYPES),
         "label": pa.DictionaryArray.from_arrays(codes, names),
     }
     for name, values in columns.items():
@@ -148,7 +150,3 @@ def _assemble(
             texts = [json.dumps(found[i]) if i in found else None for i in good.tolist()]
             out[name] = pa.array(texts, pa.string())
     return out
-
-
-def _by_code(kind: NDArray[np.int8]) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(pa.array(kind.astype(np.int32)), pa.array(_TYPES.tolist()))

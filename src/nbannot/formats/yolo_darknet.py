@@ -26,6 +26,7 @@ __all__ = ["YoloDarknet"]
 
 _NAMES = ("obj.names", "_darknet.labels", "classes.txt", "predefined_classes.txt", "labels.txt")
 _LISTS = {"train": "train", "valid": "valid", "val": "val", "test": "test", "images": ""}
+_DEPTH = 2  # folders above a file of names, at most
 _NO_SPLITS = ("classes", "names", "backup", "results", "eval", "weights", "map")
 
 
@@ -71,7 +72,7 @@ class YoloDarknet(Format):
         look.found(f"{len(look.images):,} images, {len(texts):,} text files")
         if lines:
             look.found(f"{good} of {lines} lines looked at are rows of class cx cy w h")
-        if look.files.match("*.yaml", "*.yml"):
+        if look.files.with_suffix(".yaml", ".yml"):
             return 0.3  # Ultralytics' layout, most likely
         if data and (names or lines):
             return 0.95
@@ -141,7 +142,7 @@ def declare(source: Source) -> tuple[Declared, list[str]]:
 
 
 def _data_file(source: Source) -> tuple[str, dict[str, str]] | None:
-    for path in source.files.match("*.data", "*/*.data")[:5]:
+    for path in [p for p in source.files.with_suffix(".data") if p.count("/") <= _DEPTH][:5]:
         pairs = read_obj_data(source, path)
         if "names" in pairs or "train" in pairs:
             return path, pairs
@@ -149,10 +150,16 @@ def _data_file(source: Source) -> tuple[str, dict[str, str]] | None:
 
 
 def _all_names_files(files: Listing) -> list[str]:
-    found = [p for name in _NAMES for p in (*files.match(name), *files.match(f"*/{name}"))]
-    top = [p for p in files.match("*.names", "*/*.names") if p not in found]
+    folders = [folder for folder in files.all_folders() if folder.count("/") < _DEPTH][:1000]
+    found = [
+        path
+        for name in _NAMES
+        for folder in folders
+        if (path := f"{folder}/{name}".lstrip("/")) in files
+    ]
+    found += [p for p in files.with_suffix(".names") if p.count("/") <= _DEPTH and p not in found]
     # An image called labels.jpg has its rows in labels.txt.
-    return [p for p in [*found, *top] if not any(p[:-4] + s in files for s in (".jpg", ".png"))]
+    return [p for p in found if not (p[-4:] == ".txt" and p[:-3] + "jpg" in files)]
 
 
 def _names_file(files: Listing) -> str | None:

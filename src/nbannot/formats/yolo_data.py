@@ -78,10 +78,9 @@ class Pose:
         return self.count * self.dims
 
     def skeleton(self, number: int) -> Skeleton:
-        """Return the skeleton of class `number`; its points are counted where they have no names."""
-        named = self.names.get(number, ())
-        more = (f"point_{i}" for i in range(len(named), self.count))
-        return Skeleton((*named, *more) if not named else tuple(named[: self.count]))
+        """Return the skeleton of class `number`; points without names are numbered."""
+        named = self.names.get(number, ())[: self.count]
+        return Skeleton(named or tuple(f"point_{i}" for i in range(self.count)))
 
 
 @dataclass

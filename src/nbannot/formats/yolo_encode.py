@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +28,7 @@ HELD = {
 }
 """Types of annotation that the rows of each task can hold."""
 
-_DECIMALS = 12  # 1e-7 px in an image of 100,000 px; what float error leaves is gone
+_DECIMALS = 14  # what float arithmetic leaves behind is gone: 0.3, not 0.30000000000000004
 _WOULD_HOLD = {"polygon": "segment", "mask": "segment", "skeleton": "pose"}
 _LOST = ("attributes", "extra", "group", "occluded", "outside", "set", "text", "track", "z_order")
 
@@ -250,11 +249,17 @@ class _Part:
     def _rings(self, i: int, points: Sequence[float], rings: Sequence[int]) -> None:
         parts = [(xy, hole) for xy, hole in geometry.split_rings(points, rings) if len(xy) > 2]
         holes = sum(hole for _, hole in parts)
-        what = f"{len(parts) - holes} parts and {holes} holes"
+        what = " and ".join(
+            f"{n} {word}{'s' * (n > 1)}"
+            for n, word in ((len(parts) - holes, "part"), (holes, "hole"))
+            if n
+        )
         if self.encoder.multipart == "split":
             parts = [(xy, hole) for xy, hole in parts if not hole]
             text = f"of its {what}, each part is a row, and holes are filled"
-            self.tell("warn", [i] if holes or len(parts) > 1 else [], "polygon written in parts", text)
+            self.tell(
+                "warn", [i] if holes or len(parts) > 1 else [], "polygon written in parts", text
+            )
             outlines = [xy for xy, _ in parts]
         else:
             outlines = [bridge(parts)]
@@ -268,7 +273,9 @@ class _Part:
             return
         count = self.encoder.keypoints
         box = np.stack([self._numbers(name, index) for name in "xywh"], axis=1)
-        points, visibility = (self.column(n).take(pa.array(index)) for n in ("points", "visibility"))
+        points, visibility = (
+            self.column(n).take(pa.array(index)) for n in ("points", "visibility")
+        )
         numbers = np.zeros((len(index), count, 3))
         for k, (flat, seen) in enumerate(
             zip(points.to_pylist(), visibility.to_pylist(), strict=True)
@@ -284,15 +291,14 @@ class _Part:
         size = self.size[index]
         numbers[:, :, :2] /= size[:, None, :]
         whole = np.concatenate(
-            [geometry.xywh_to_cxcywh(box) / np.tile(size, 2), numbers.reshape(len(index), -1)], axis=1
+            [geometry.xywh_to_cxcywh(box) / np.tile(size, 2), numbers.reshape(len(index), -1)],
+            axis=1,
         )
         self.put_matrix(index, whole)
 
     def _count_losses(self) -> None:
         good, lost = pa.array(self.good), self.encoder.lost
-        names = [*_LOST, "score"]
-        names = [n for n in names if n not in ("score",) or not self.encoder.scores]
-        for name in names:
+        for name in _LOST if self.encoder.scores else (*_LOST, "score"):
             column = self.column(name).filter(good)
             if column.null_count == len(column):
                 continue
@@ -334,13 +340,3 @@ def bridge(parts: Sequence[tuple[Floats, bool]]) -> Floats:
         out = np.concatenate([out[: a + 1], turned, out[a:]])
     assert out is not None, "a polygon of no rings"
     return out
-
-
-def keypoint_count(batches: Iterable[Batch], found: Mapping[str, int]) -> int:
-    """Return the most keypoints that a skeleton has, in `batches` or declared (`found`)."""
-    most = max(found.values(), default=0)
-    for batch in batches:
-        points = batch.annotations.filter(pc.equal(batch.annotations["type"], "skeleton"))["points"]
-        longest: Any = pc.max(pc.list_value_length(points)).as_py()
-        most = max(most, (longest or 0) // 2)
-    return most

@@ -45,10 +45,9 @@ class RowGeometry:
         self._polygons(self.work.kind(POLYGON))
         if self.pose is not None:
             self._skeletons(self.work.kind(POSE), self.pose)
-        declared_pixels = np.zeros(len(self.pixels), bool)
-        declared_pixels[[i for i, r in self.work.rows.rescued.items() if r.pixels]] = True
+        dota = self.work.flags([i for i, r in self.work.rows.rescued.items() if r.pixels])
         text = "its coordinates are in pixels, not 0 to 1; read as pixels"
-        self.work.warn(self.pixels & ~declared_pixels, "coordinates in pixels", text)
+        self.work.warn(self.pixels & ~dota, "coordinates in pixels", text)
         text = "it has coordinates outside 0 to 1; kept as they are"
         self.work.warn(self.outside & ~self.pixels, "coordinates outside 0 to 1", text)
         columns = {name: self.box[:, k] for k, name in enumerate("xywh")}
@@ -78,16 +77,15 @@ class RowGeometry:
         self._check_boxes(index, scaled)
 
     def _check_boxes(self, index: Integers, scaled: Floats) -> None:
-        work, n = self.work, len(self.pixels)
+        work = self.work
         slack = work.size[index] * _ROUNDING
         low, high = self.box[index, :2], self.box[index, :2] + self.box[index, 2:]
         over = (low < -slack).any(axis=1) | (high > work.size[index] + slack).any(axis=1)
-        which = np.zeros(n, bool)
-        which[index] = over & ~(self.outside[index] & ~self.pixels[index])
-        work.warn(which, "box reaches outside the image", "it reaches outside the image; kept as it is")
-        which = np.zeros(n, bool)
-        which[index] = (scaled[:, 2:] == 0).any(axis=1)
-        work.warn(which, "box has no area", "its width or height is 0")
+        over &= ~self.outside[index] | self.pixels[index]  # else it is said already
+        text = "it reaches outside the image; kept as it is"
+        work.warn(work.flags(index[over]), "box reaches outside the image", text)
+        flat = (scaled[:, 2:] == 0).any(axis=1)
+        work.warn(work.flags(index[flat]), "box has no area", "its width or height is 0")
 
     def _quads(self, index: Integers) -> None:
         if not len(index):
@@ -105,9 +103,8 @@ class RowGeometry:
             given = corners[k].ravel().tolist()
             self.work.extra.setdefault(int(index[k]), {})["corners"] = given
         self._add_polygons(index[~rectangle], corners[~rectangle].reshape(-1, 8))
-        which = np.zeros(len(self.pixels), bool)
-        which[index[~rectangle]] = True
         text = "its four corners are no rectangle: a polygon"
+        which = self.work.flags(index[~rectangle])
         self.work.tell("note", which, "rotated box that is no rectangle", text)
 
     def _polygons(self, index: Integers) -> None:
@@ -135,8 +132,7 @@ class RowGeometry:
         for length in np.unique(used).tolist():
             mine = used == length
             given[mine, :length] = rows.numbers(index[mine], 1, 1 + length)
-        short = np.zeros(len(self.pixels), bool)
-        short[index] = used < given.shape[1]
+        short = work.flags(index[used < given.shape[1]])
         text = f"it has fewer than {pose.count} keypoints; those that follow are absent"
         work.warn(short, "keypoints are missing", text)
         scaled = self._scale(index, given[:, :4].reshape(-1, 2, 2)).reshape(-1, 4)
@@ -156,8 +152,7 @@ class RowGeometry:
             return np.where((xy < 0).any(axis=2) | (xy == 0).all(axis=2), 0.0, 2.0)
         given = keypoints[:, :, 2]
         usual = np.isin(given, (0, 1, 2))
-        odd = np.zeros(len(self.pixels), bool)
-        odd[index] = ~usual.all(axis=1)
+        odd = self.work.flags(index[~usual.all(axis=1)])
         for k in np.flatnonzero(~usual.all(axis=1)).tolist():  # a model's confidence per point
             self.work.extra.setdefault(int(index[k]), {})["keypoint_scores"] = given[k].tolist()
         text = "its visibility is not 0, 1 or 2: a confidence, kept in `extra`"
@@ -189,4 +184,6 @@ def _list_column(parts: list[tuple[Integers, Integers, Floats]], n: int, kind: A
     for rows, _, _ in parts:
         absent[rows] = False
     values = pa.array(flat) if kind == pa.float64() else pa.array(flat.astype(np.int8))
-    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), values, mask=pa.array(absent))
+    return pa.ListArray.from_arrays(
+        pa.array(offsets.astype(np.int32)), values, mask=pa.array(absent)
+    )

@@ -189,9 +189,12 @@ def _entries(
     lines = None
     for place in places:
         if place.kind == "folder":
-            base = place.path if len(places) == 1 else ""
-            for path in under(place.path, images):
-                yield Entry(subset, key_of(path, subset, base), path, None)
+            mine = under(place.path, images)
+            base = _base(place.path, mine) if len(places) == 1 else ""
+            start = len(base) + 1
+            for path in mine:
+                key = path[start:] if base else key_of(path, subset)
+                yield Entry(subset, key, path, None)
         elif place.kind == "image":
             yield Entry(subset, key_of(place.path, subset), place.path, None, where)
         else:
@@ -202,6 +205,13 @@ def _entries(
                     name = found.path or lines.labelled_tail(line, finder)
                     key = key_of(name, subset)
                     yield Entry(subset, key, found.path, None, place.path, found.problem)
+
+
+def _base(folder: str, images: Sequence[str]) -> str:
+    # What the keys of a split's images leave out; also train/images where train is named.
+    deeper = f"{folder}/images"
+    inside = "images" not in folder.split("/") and len(under(deeper, images)) == len(images)
+    return deeper if inside else folder
 
 
 class _ListMatcher:
@@ -248,15 +258,12 @@ def _difference(a: str, b: str) -> tuple[str, str]:
     return "".join(p + "/" for p in x[: len(x) - n]), "".join(p + "/" for p in y[: len(y) - n])
 
 
-def key_of(path: str, subset: str | None, base: str = "") -> str:
+def key_of(path: str, subset: str | None) -> str:
     """Return the key of an image in its subset: its path without what the layout put before it.
 
     >>> key_of("images/train/cam1/a.jpg", "train"), key_of("obj_train_data/a.jpg", "train")
     ('cam1/a.jpg', 'a.jpg')
     """
-    if base and path.startswith(base + "/"):
-        rest = path[len(base) + 1 :]
-        return rest[7:] if rest.lower().startswith("images/") else rest
     parts = path.split("/")
     for i in reversed(range(len(parts) - 1)):
         if parts[i].lower() == "images" or _OBJ_FOLDER.fullmatch(parts[i]):
@@ -285,17 +292,16 @@ def subset_of(path: str) -> str | None:
 
 def _unique_keys(rows: list[Entry]) -> list[Entry]:
     # Where short keys collide within a subset, all its keys are whole paths.
+    if len({row[:2] for row in rows}) == len(rows):
+        return rows
     seen: set[tuple[str | None, str]] = set()
     collided = set()
     for row in rows:
-        if (row.subset, row.key) in seen:
+        if row[:2] in seen:
             collided.add(row.subset)
-        seen.add((row.subset, row.key))
-    if not collided:
-        return rows
+        seen.add(row[:2])
     return [
-        row._replace(key=row.media) if row.media and row.subset in collided else row
-        for row in rows
+        row._replace(key=row.media) if row.media and row.subset in collided else row for row in rows
     ]
 
 
@@ -332,9 +338,11 @@ def _give_labels(rows: list[Entry], finder: LabelFinder) -> list[Entry]:
     owner: dict[str, int] = {}
     out: list[Entry] = []
     for i, row in enumerate(rows):
-        found = finder.find(row.media or row.key)
-        problem = row.problem or ("unicode" if found.problem == "unicode" else "")
-        out.append(row._replace(label=found.path, problem=problem))
+        subset, key, media, _, listed, problem = row
+        found = finder.find(media or key)
+        if found.problem == "unicode":
+            problem = problem or found.problem
+        out.append(Entry(subset, key, media, found.path, listed, problem))
         if found.path is None:
             continue
         first = owner.setdefault(found.path, i)

@@ -125,17 +125,15 @@ class _Reader:
 
     def _texts(self, chunk: Sequence[Entry]) -> Iterator[tuple[Sequence[Entry], dict[str, bytes]]]:
         # A chunk with the bytes of its label files by path, in parts of bounded size.
-        waiting = list(chunk)
+        waiting = list(reversed(chunk))
         while waiting:
-            paths, size = [], 0
-            for taken, entry in enumerate(waiting, 1):
-                if entry.label:
-                    paths.append(entry.label)
-                    size += self.source.size(entry.label) or 0
-                if size > CHUNK_BYTES:
-                    break
-            part, waiting = waiting[:taken], waiting[taken:]
-            yield part, self._read_texts(paths)
+            part: list[Entry] = []
+            size = 0
+            while waiting and size < CHUNK_BYTES:
+                part.append(waiting.pop())
+                label = part[-1].label
+                size += (self.source.size(label) or 0) if label else 0
+            yield part, self._read_texts([entry.label for entry in part if entry.label])
 
     def _read_texts(self, paths: Sequence[str]) -> dict[str, bytes]:
         try:
@@ -167,17 +165,17 @@ class _Reader:
         numbers = np.full(len(entries), -1, np.int64)
         numbers[items] = np.arange(self.next_item, self.next_item + len(items))
         columns = annotation_columns(
-            rows, self.declared, self.task, self.quads, sizes, numbers, lines
+            rows, self.declared, sizes, numbers, lines, task=self.task, quads=self.quads
         )
         blank = np.array([entry.label in found for entry in entries])
         blank[rows.file] = False
         blank[[bad.file for bad in rows.bad] + [file for file, _ in rows.headers]] = False
         kept = [entries[i] for i in items]
-        meta = [
-            '{"label_file": "empty"}' if blank[i] else None for i in items
-        ]
+        meta = ['{"label_file": "empty"}' if blank[i] else None for i in items]
         for file, line in rows.headers:
-            self.ledger.note("DOTA header line", file=entries[file].label or "", where=f"line {line}")
+            self.ledger.note(
+                "DOTA header line", file=entries[file].label or "", where=f"line {line}"
+            )
         self.next_item += len(items)
         return Batch.of(
             {
@@ -223,7 +221,9 @@ class _Reader:
             items.append(i)
             if reason:
                 sizes[i] = self.size
-                self.ledger.warn(reason, **line, message=f"{text}; image_size is taken for its size")
+                self.ledger.warn(
+                    reason, **line, message=f"{text}; image_size is taken for its size"
+                )
             elif problem in _PROBLEMS:
                 reason, text = _PROBLEMS[problem]
                 self.ledger.warn(reason, **line, message=text.format(entry.media))

@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 from .. import geometry
 from .yolo_data import Names, Pose
 
-__all__ = ["BOX", "POLYGON", "POSE", "QUAD", "BadLine", "Rows", "Shapes", "fit_rectangles"]
-__all__ += ["parse_rows", "read_shapes"]
+__all__ = [
+    "BOX", "NONE", "POLYGON", "POSE", "QUAD", "BadLine", "Rows", "Shapes", "fit_rectangles",
+    "parse_rows", "read_shapes", "row_share",
+]  # fmt: skip
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -75,6 +77,12 @@ class Rows:
     def __len__(self) -> int:
         return len(self.file)
 
+    def flat(self) -> tuple[Floats, Integers]:
+        """Return the numbers of all rows, one row after the other, and where each begins."""
+        begins = np.cumsum(self.count) - self.count
+        place = np.arange(int(self.count.sum())) - np.repeat(begins, self.count)
+        return self.values[np.repeat(self.start, self.count) + place], begins
+
     def numbers(self, rows: Integers, first: int, stop: int) -> Floats:
         """Return the numbers `first` to `stop` (exclusive) of `rows`, as a matrix."""
         out: Floats = self.values[self.start[rows][:, None] + np.arange(first, stop)]
@@ -82,9 +90,9 @@ class Rows:
 
 
 def parse_rows(texts: Sequence[bytes], names: Names) -> Rows:
-    """Return the rows of label files.
+    r"""Return the rows of label files.
 
-    >>> rows = parse_rows([b"0 .5 .5 .2 .2\\n", b"1 a b c d"], Names({0: "cat", 1: "dog"}))
+    >>> rows = parse_rows([b"0 .5 .5 .2 .2\n", b"1 a b c d"], Names({0: "cat", 1: "dog"}))
     >>> len(rows), rows.bad[0].message
     (1, "'a' is not a number")
     """
@@ -228,21 +236,15 @@ class Shapes:
     further: Flags
 
 
-def read_shapes(
-    rows: Rows,
-    task: str,
-    pose: Pose | None,
-    quads: bool,
-    size: Floats,
-) -> Shapes:
+def read_shapes(rows: Rows, size: Floats, *, task: str, pose: Pose | None, quads: bool) -> Shapes:
     """Return what each row is.
 
     Args:
         rows: the rows.
+        size: (rows, 2) width and height of each row's image, in pixels.
         task: ``auto``, ``detect``, ``segment``, ``obb`` or ``pose``.
         pose: the keypoints, where the dataset has them.
         quads: are rows of 9 numbers rotated boxes, rather than polygons of 4 points?
-        size: (rows, 2) width and height of each row's image, in pixels.
     """
     n, count = len(rows), rows.count
     kind, used = np.zeros(n, np.int8), np.zeros(n, np.int64)
@@ -341,18 +343,18 @@ def fit_rectangles(corners: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def row_share(text: bytes) -> tuple[int, int]:
-    """Return how many lines of a text look like rows, and how many lines there are.
+    r"""Return how many lines of a text look like rows, and how many lines there are.
 
     A row has a whole number and then 4 numbers or more, the first four about 0 to 1; or it is
     DOTA's. Many other formats are rows of numbers, too: KITTI, MOT, landmarks.
 
-    >>> row_share(b"0 .5 .5 .2 .2\\n1 20 30 5 5\\n")
+    >>> row_share(b"0 .5 .5 .2 .2\n1 20 30 5 5\n")
     (1, 2)
     """
     rows = parse_rows([text], Names())
-    dota = sum(rescued.pixels for rescued in rows.rescued.values())
-    enough = np.flatnonzero(rows.count >= 5)
+    dota = [i for i, rescued in rows.rescued.items() if rescued.pixels]
+    enough = np.setdiff1d(np.flatnonzero(rows.count >= 5), dota)
     first = rows.numbers(enough, 0, 5)
     whole = (first[:, 0] >= 0) & (first[:, 0] == np.floor(first[:, 0]))
     near = (first[:, 1:] >= -0.5).all(axis=1) & (first[:, 1:] <= 1.5).all(axis=1)
-    return int((whole & near).sum()) + dota, len(rows) + len(rows.bad)
+    return int((whole & near).sum()) + len(dota), len(rows) + len(rows.bad)

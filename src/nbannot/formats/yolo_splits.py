@@ -57,7 +57,8 @@ def find_splits(
             continue
         same = next((other for other, them in splits.items() if them == tuple(places)), None)
         if same is not None:
-            kept = split if split == places[0].path.rpartition("/")[2] else same
+            last = places[0].path.rpartition("/")[2]
+            kept = split if split in (last, last[:-4]) else same  # a folder, or a list's stem
             text = f"{declared.where}: {same} and {split} are the same images: kept once, as {kept}"
             remarks.append(("one folder for two splits", text))
             if kept == same:
@@ -104,7 +105,7 @@ class _Finder:
         path, climbed = _resolve(f"{start}/{value}")
         if ".." in value.split("/") and (climbed or absolute):
             raise FormatError(
-                f"{self._where}: the images {value!r} of path {self._root!r} lie outside the source",
+                f"{self._where}: {value!r} of path {self._root!r} leads out of the source",
                 where=self._where,
                 hint="Nothing outside the source is read; write the folder of the images there.",
             )

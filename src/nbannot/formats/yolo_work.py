@@ -80,27 +80,32 @@ class RowWork:
         """Return the good rows of a kind."""
         return np.flatnonzero((self.shapes.kind == what) & self.good)
 
+    def flags(self, rows: Integers | Sequence[int]) -> Flags:
+        """Return flags that are set at `rows`."""
+        out = np.zeros(len(self.rows), bool)
+        out[rows] = True
+        return out
+
     def repeated(self) -> None:
         """Note rows that say the same as an earlier one of their file; they are kept."""
-        rows, n = self.rows, len(self.rows)
-        # A cheap hash of each row's numbers; only rows of equal hash are compared.
-        weight = np.arange(1, rows.count.max() + 1) * 0.7548776662466927 % 1 + 0.5
-        place = np.arange(rows.count.sum()) - np.repeat(np.cumsum(rows.count) - rows.count, rows.count)
-        flat = rows.values[np.repeat(rows.start, rows.count) + place] * weight[place]
+        flat, begins = self.rows.flat()
+        count, file, line = self.rows.count, self.rows.file, self.rows.line
+        # Only rows of equal file and weighted sum are compared number by number.
+        place = np.arange(len(flat)) - np.repeat(begins, count)
         with np.errstate(invalid="ignore", over="ignore"):
-            sums = np.add.reduceat(flat, np.cumsum(rows.count) - rows.count)
-        order = np.lexsort((np.arange(n), sums, rows.file))
-        same = (np.diff(sums[order]) == 0) & (np.diff(rows.file[order]) == 0)
-        twins = np.zeros(n, bool)
-        first = {}
+            sums = np.add.reduceat(flat * (place * 0.7548776662466927 % 1 + 0.5), begins)
+        order = np.lexsort((line, sums, file))
+        same = (np.diff(sums[order]) == 0) & (np.diff(file[order]) == 0)
+        first: dict[int, int] = {}
         for k in np.flatnonzero(same).tolist():
             a, b = int(order[k]), int(order[k + 1])
-            if rows.count[a] == rows.count[b] and (self.numbers_of(a) == self.numbers_of(b)).all():
-                twins[b] = True
+            if np.array_equal(self.numbers_of(a), self.numbers_of(b)):
                 first[b] = first.get(a, a)
-        line = rows.line
-        self.tell("note", twins, "row repeated", lambda i: f"it repeats line {line[first[i]]}; kept")
+        text = "it repeats line {}; kept"
+        twins = self.flags(list(first))
+        self.tell("note", twins, "row repeated", lambda i: text.format(line[first[i]]))
 
     def numbers_of(self, row: int) -> Floats:
+        """Return the numbers of one row, the class first."""
         start = self.rows.start[row]
         return self.rows.values[start : start + self.rows.count[row]]

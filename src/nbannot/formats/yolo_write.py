@@ -94,7 +94,9 @@ class _Contents:
     def __init__(self, export: Export) -> None:
         self.types: dict[str, int] = {}
         self.rotated = False
-        self.keypoints = max((len(la.skeleton.points) for la in export.labels if la.skeleton), default=0)
+        self.keypoints = max(
+            (len(la.skeleton.points) for la in export.labels if la.skeleton), default=0
+        )
         for subset in export.subsets:
             for batch in export.batches(subset):
                 self._add(batch)
@@ -179,7 +181,9 @@ class _FileNames:
         key = item["key"]
         name = key
         if not is_image(name):  # a key may be an id; a file needs its suffix
-            name += next((suffix(n) for n in (item["media"] or "", item["uri"] or "") if is_image(n)), "")
+            name += next(
+                (suffix(n) for n in (item["media"] or "", item["uri"] or "") if is_image(n)), ""
+            )
         first = self._taken.get(_stem(name))
         wanted = name
         while _stem(name) in self._taken:
@@ -220,15 +224,15 @@ def _split_keys(
         for key in (first, second):
             if key not in keys:
                 keys[key] = keys.get(first, subsets[0])
-                text = f"there is no subset {key}; {key} points at {keys[key]}, as training needs it"
+                text = (
+                    f"there is no subset {key}; {key} points at {keys[key]}, as training needs it"
+                )
                 ledger.note("subset for training", message=text)
     keys = {key: keys[key] for key in usual if key in keys}
     return {**keys, **{s: s for s in subsets if keys.get(s) is None}}
 
 
-def _yaml(
-    export: Export, classes: Mapping[str, int], keypoints: int, ledger: Ledger
-) -> str:
+def _yaml(export: Export, classes: Mapping[str, int], keypoints: int, ledger: Ledger) -> str:
     # Without path: Ultralytics looks beside the file, wherever it lies; with "path: ." it would
     # look in the working directory.
     keys = _split_keys(export.subsets, {"train": "train", "val": "val", "test": "test"}, ledger)
@@ -245,12 +249,15 @@ def _yaml(
 
 
 def _pose_keys(labels: tuple[Label, ...], classes: Mapping[str, int], keypoints: int) -> str:
-    names = {
-        classes[label.name]: list(label.skeleton.points) for label in labels if label.skeleton
-    }
+    names = {classes[label.name]: list(label.skeleton.points) for label in labels if label.skeleton}
     text = _dump({"kpt_names": names}) if names else ""
     flips = [label.extra.get("flip_idx") for label in labels if label.skeleton]
-    if flips and flips[0] and all(flip == flips[0] for flip in flips) and len(flips[0]) == keypoints:
+    if (
+        flips
+        and flips[0]
+        and all(flip == flips[0] for flip in flips)
+        and len(flips[0]) == keypoints
+    ):
         text += _dump({"flip_idx": flips[0]}, flow=True)
     return text
 

@@ -59,7 +59,7 @@ def commit_plan(plan: Plan, balance: Balance, progress: Progress, started_s: flo
             imported=balance.imported,
             warned=balance.warned,
             rejected=balance.rejected,
-            summary={"tasks": tasks, "chain": target.chain, "text": target.changes.text},
+            summary={"tasks": tasks, "chain": target.chain, "text": target.changes.done},
         )
         request_id = commit.request_id
     return Report(

@@ -71,7 +71,7 @@ class Report:
         """The report in one sentence."""
         if self.request_id is None:
             return "Already imported and unchanged: nothing to do."
-        return self.changes.text
+        return self.changes.done
 
     def as_dict(self) -> dict[str, Any]:
         """Return what a widget shows."""

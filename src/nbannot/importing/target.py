@@ -64,21 +64,29 @@ class Changes:
 
     @property
     def text(self) -> str:
-        """The changes in one sentence."""
+        """The changes in one sentence, as they will be."""
+        return self._sentence("adds", "removes", "updates", "leaves", "Changes nothing.")
+
+    @property
+    def done(self) -> str:
+        """The changes in one sentence, as they were made."""
+        return self._sentence("added", "removed", "updated", "left", "Changed nothing.")
+
+    def _sentence(self, adds: str, removes: str, updates: str, leaves: str, nothing: str) -> str:
         parts = []
         if self.adds_items or self.adds_annotations:
             parts.append(
-                f"adds {_count(self.adds_items, 'item')} and "
+                f"{adds} {_count(self.adds_items, 'item')} and "
                 f"{_count(self.adds_annotations, 'annotation')}"
             )
         if self.removes_annotations:
-            parts.append(f"removes {_count(self.removes_annotations, 'annotation')}")
+            parts.append(f"{removes} {_count(self.removes_annotations, 'annotation')}")
         if self.updates_items:
-            parts.append(f"updates {_count(self.updates_items, 'item')}")
+            parts.append(f"{updates} {_count(self.updates_items, 'item')}")
         if self.unchanged_items:
-            parts.append(f"leaves {_count(self.unchanged_items, 'item')} as they are")
+            parts.append(f"{leaves} {_count(self.unchanged_items, 'item')} as they are")
         if not parts:
-            return "Changes nothing."
+            return nothing
         tasks = ", ".join(self.tasks[:6]) + (", …" if len(self.tasks) > 6 else "")
         plural = "tasks" if len(self.tasks) > 1 else "task"
         where = f" in {plural} {tasks}" if self.tasks else ""

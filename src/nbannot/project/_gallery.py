@@ -23,7 +23,6 @@ from .page import PAGE_ITEMS, Page
 __all__ = ["Gallery"]
 
 MAX_THUMBNAILS = 2_048
-MAX_LISTS = 32
 TEXT_LENGTH = 400
 
 Ids = NDArray[np.int64]
@@ -41,8 +40,6 @@ class Gallery:
         self._store = store
         self._media = media
         self._lock = threading.Lock()
-        self._version = ""
-        self._lists: OrderedDict[tuple[int | None, ...], Ids] = OrderedDict()
         self._pictures: OrderedDict[tuple[str, int], Picture] = OrderedDict()
 
     def count(self, task: str | None, label: str | None, layer: str | None) -> int:
@@ -63,9 +60,9 @@ class Gallery:
         start, count = max(start, 0), max(count, 0)
         with self._store.read() as connection:
             items, total = self._choose(connection, task, label, layer, start, count)
-            known = read.names(connection)
+            known = self._names()
             rows = self._rows(connection, known, items, layer)
-            names = {t.task_id: t.name for t in read.tasks(connection)}
+            names = {t.task_id: t.name for t in self._tasks()}
         return self._made(items, rows, known, names, size_px, start, total)
 
     def of_items(self, item_ids: Sequence[int], size_px: int) -> Page:
@@ -80,15 +77,15 @@ class Gallery:
             if len(items) < len(ids):
                 gone = sorted(set(ids.tolist()) - set(items["item_id"].to_pylist()))
                 raise ProjectError(f"There is no item {gone[0]}", where=self._store.name)
-            known = read.names(connection)
+            known = self._names()
             rows = self._rows(connection, known, items, None)
-            names = {t.task_id: t.name for t in read.tasks(connection)}
+            names = {t.task_id: t.name for t in self._tasks()}
         return self._made(items, rows, known, names, size_px, 0, len(ids))
 
     def sample(self, count: int, size_px: int) -> Page:
         """Return a page of a few items worth seeing: annotated ones first, some of each task."""
         with self._store.read() as connection:
-            tasks = read.tasks(connection)
+            tasks = self._tasks()
             share = max(count // max(len(tasks), 1), 1)
             ids = [i for t in tasks[:count] for i in read.annotated(connection, t.task_id, share)]
             more = read.annotated(connection, None, count) if len(ids) < count else []
@@ -96,6 +93,12 @@ class Gallery:
             if not ids:
                 ids = self._choose(connection, None, None, None, 0, count)[0]["item_id"].to_pylist()
         return self.of_items(sorted(ids), size_px)
+
+    def _tasks(self) -> list[read.TaskRow]:
+        return self._store.cached("tasks", read.tasks)
+
+    def _names(self) -> read.Names:
+        return self._store.cached("names", read.names)
 
     # -- which items ------------------------------------------------------------------
 
@@ -108,14 +111,14 @@ class Gallery:
         start: int,
         count: int,
     ) -> tuple[pa.Table, int]:
-        tasks = read.tasks(connection)
+        tasks = self._tasks()
         if task is not None:
             tasks = [t for t in tasks if t.name == task] or _unknown(
                 "task", task, [t.name for t in tasks]
             )
         if label is not None or layer is not None:
             task_id = tasks[0].task_id if task is not None else None
-            ids = self._matching(connection, task_id, label, layer)
+            ids = self._matching(task_id, label, layer)
             return self._items(connection, ids[start : start + count]), len(ids)
         parts, first = [], 0
         for row in tasks:  # the part of the page that lies in each task
@@ -127,14 +130,17 @@ class Gallery:
                 part = read.items(connection, task_id=row.task_id, positions=(low, high))
                 parts.append(part.sort_by("position"))
             else:
-                ids = self._kept((row.task_id,), lambda t=row.task_id: read.task_items(connection, t))
+                ids = self._task_items(row.task_id)
                 parts.append(self._items(connection, ids[low:high]))
         return pa.concat_tables([STORED_ITEMS.empty_table(), *parts]), first
 
+    def _task_items(self, task_id: int) -> Ids:
+        return self._store.cached(("task", task_id), lambda c: read.task_items(c, task_id))
+
     def _matching(
-        self, connection: Connection, task_id: int | None, label: str | None, layer: str | None
+        self, task_id: int | None, label: str | None, layer: str | None
     ) -> Ids:
-        known = read.names(connection)
+        known = self._names()
         label_id = layer_id = None
         if label is not None:
             label_id = known.label_id(label)
@@ -144,28 +150,12 @@ class Gallery:
             layer_id = known.layer_id(layer)
             if layer_id is None:
                 _unknown("layer", layer, list(known.layers.values()))
-        return self._kept(
-            (task_id, label_id, layer_id),
-            lambda: read.matching_items(
-                connection, label_id=label_id, layer_id=layer_id, task_id=task_id
+        return self._store.cached(
+            ("matching", label_id, layer_id, task_id),
+            lambda c: read.matching_items(
+                c, label_id=label_id, layer_id=layer_id, task_id=task_id
             ),
         )
-
-    def _kept(self, key: tuple[int | None, ...], make: Callable[[], Ids]) -> Ids:
-        version = self._store.version()
-        with self._lock:
-            if version != self._version:
-                self._lists.clear()
-                self._version = version
-            found = self._lists.get(key)
-        if found is None:
-            found = make()
-            with self._lock:
-                if version == self._version:
-                    self._lists[key] = found
-                    if len(self._lists) > MAX_LISTS:
-                        self._lists.popitem(last=False)
-        return found
 
     @staticmethod
     def _items(connection: Connection, ids: Ids) -> pa.Table:

@@ -8,15 +8,15 @@ Only the modules ``project/_store*.py`` know SQL: this one opens the file and gu
 from __future__ import annotations
 
 import contextlib
-import json
 import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import pyarrow as pa
@@ -29,6 +29,10 @@ __all__ = ["Store", "now"]
 
 FILE = "project.sqlite"
 APPLICATION_ID = 0x6E62616E  # "nban": SQLite's mark for whose file it is
+LOG_BYTES = 16 << 20
+"""The log is moved into the file when it is larger."""
+MAX_CACHED = 64
+T = TypeVar("T")
 WAIT_MS = 30_000
 """How long a writer waits for another one."""
 
@@ -56,6 +60,8 @@ class Store:
         self._writer_thread: int | None = None
         self._reading = threading.RLock()
         self._reads = 0
+        self._cache: dict[Hashable, Any] = {}
+        self._cache_version = ""
         self._writes = 0
         self._file = folder / FILE if folder is not None else None
         self._writer: Connection | None = None
@@ -73,14 +79,16 @@ class Store:
                 self._writer.run("PRAGMA page_size = 16384")
                 self._use_wal(self._writer)
                 self._writer.run("PRAGMA synchronous = FULL")
-                self._writer.run("PRAGMA cache_size = -65536")
+                self._writer.run("PRAGMA wal_autocheckpoint = 0")  # see _tidy
+                self._writer.run(f"PRAGMA journal_size_limit = {LOG_BYTES}")
                 self._migrate(self._writer)
                 self._reader = self._open(str(self._file), opened)
                 self._reader.run("PRAGMA query_only = 1")
         except BaseException:
             _close_all(opened)
             raise
-        self._close = weakref.finalize(self, _close_all, opened)
+        self._tidying: list[threading.Thread] = []
+        self._close = weakref.finalize(self, _close_all, opened, self._tidying)
 
     # -- opening ----------------------------------------------------------------------
 
@@ -88,6 +96,7 @@ class Store:
         connection = connect(place, self.name)
         opened.append(connection)
         connection.run(f"PRAGMA busy_timeout = {WAIT_MS}")
+        connection.run("PRAGMA cache_size = -65536")
         return connection
 
     def _open_read_only(self, file: Path, opened: list[Connection]) -> Connection:
@@ -237,6 +246,22 @@ class Store:
             self._writes += 1
             self._writer_thread = None
             self._writing.release()
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Begin to move what was committed from the log into the file, in the background.
+
+        A commit is safe once it is in the log. SQLite would by itself move it on, in the
+        committing thread, which for a large import takes as long as half of the rest.
+        """
+        if self._file is None or any(thread.is_alive() for thread in self._tidying):
+            return
+        log = self._file.with_name(f"{self._file.name}-wal")
+        if log.exists() and log.stat().st_size >= LOG_BYTES:
+            place, name = str(self._file), self.name
+            thread = threading.Thread(target=_checkpoint, args=(place, name), name="nbannot-tidy")
+            self._tidying[:] = [thread]
+            thread.start()
 
     def vacuum(self) -> None:
         """Give the space of deleted rows back to the disk."""
@@ -270,7 +295,18 @@ class Store:
         """Return a string that changes whenever the project does, also by another process."""
         with self.read() as connection:
             other = connection.rows("PRAGMA data_version")[0]["data_version"]
-        return json.dumps([self._writes, other])
+        return f"{self._writes}.{other}"
+
+    def cached(self, key: Hashable, make: Callable[[Connection], T]) -> T:
+        """Return what `make` returns, kept under `key` until the project changes."""
+        with self.read() as connection:
+            version = self.version()
+            if version != self._cache_version or len(self._cache) > MAX_CACHED:
+                self._cache, self._cache_version = {}, version
+            if key not in self._cache:
+                self._cache[key] = make(connection)
+            found: T = self._cache[key]
+        return found
 
     def _check_open(self) -> None:
         if not self._close.alive:
@@ -283,9 +319,17 @@ class Store:
         self._close()
 
 
-def _close_all(connections: list[Connection]) -> None:
+def _close_all(connections: list[Connection], threads: Sequence[threading.Thread] = ()) -> None:
+    for thread in threads:
+        thread.join()
     while connections:
         connections.pop().close()
+
+
+def _checkpoint(place: str, name: str) -> None:
+    # Where this fails nothing is lost: the log is there, and the next commit tries again.
+    with contextlib.suppress(ProjectError), contextlib.closing(connect(place, name)) as connection:
+        connection.rows("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 @contextmanager

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from ..errors import ProjectError, SchemaError
 from ..palette import color_of
@@ -20,19 +19,10 @@ from ..schema import Label
 from ._media import Incoming, MediaFolder
 from ._store import Store, now
 from ._store_connection import Connection, Value
-from ._store_read import LEDGER, _among, id_array, labels
+from ._store_read import LEDGER, Ids, among, id_array, labels, note_columns
 from ._store_tables import ANNOTATIONS_BY_ITEM, GROUND_TRUTH, STORED_ANNOTATIONS, STORED_ITEMS, live
 
-__all__ = ["Commit", "as_json", "begin"]
-
-_COUNTS = ("layer_id", "label_id", "item_id")
-
-
-def as_json(value: Any) -> str | None:
-    """Return `value` as JSON with sorted keys; a string is taken to be JSON already."""
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+__all__ = ["Commit", "begin"]
 
 
 @contextmanager
@@ -53,32 +43,16 @@ def begin(
     with store.write() as connection, media.incoming() as incoming:
         if kind != "export":  # what was undone can't be redone over something newer
             connection.run("UPDATE requests SET undone = 2 WHERE undone = 1")
-        request_id = _next(connection, "requests", "request_id")
+        request_id = next_id(connection, "requests", "request_id")
         row: dict[str, Value] = {
             "request_id": request_id, "kind": kind, "title": title or kind, "started": now(),
             "source_uri": source_uri, "source_fingerprint": source_fingerprint, "format": format,
             "options": as_json(options), "target": as_json(target), "code": code,
         }  # fmt: skip
-        _insert(connection, "requests", row)
+        insert(connection, "requests", row)
         commit = Commit(connection, incoming, request_id)
         yield commit
         commit._complete()
-
-
-def _insert(connection: Connection, table: str, row: Mapping[str, Value]) -> None:
-    columns = ", ".join(f'"{name}"' for name in row)
-    marks = ", ".join("?" * len(row))
-    connection.run(f"INSERT INTO {table} ({columns}) VALUES ({marks})", tuple(row.values()))
-
-
-def _next(connection: Connection, table: str, column: str) -> int:
-    # compact() notes the highest id it ever saw: an id is never given twice.
-    rows = connection.rows(
-        f"SELECT max(coalesce((SELECT max({column}) FROM {table}), 0), "
-        "coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = ?), 0)) + 1 AS n",
-        (f"last_{column}",),
-    )
-    return int(rows[0]["n"])
 
 
 class Commit:
@@ -91,10 +65,11 @@ class Commit:
         self._connection = connection
         self._incoming = incoming
         self.request_id = request_id
-        self._next_item = _next(connection, "items", "item_id")
-        self._next_annotation = _next(connection, "annotations", "annotation_id")
+        self._next_item = next_id(connection, "items", "item_id")
+        self._next_annotation = next_id(connection, "annotations", "annotation_id")
         self._unindexed = False
-        self._counts: list[pa.Table] = []
+        self._counts = LabelCounts()
+        self._used: set[str] = set()
         self._outcome: dict[str, Value] = dict.fromkeys(("read", "imported", "warned", "rejected"), 0)
 
     # -- tasks, labels, layers --------------------------------------------------------
@@ -111,7 +86,7 @@ class Commit:
             raise ProjectError(
                 f"There is a task {name!r} already", hint="Choose another name for the new one."
             )
-        task_id = _next(self._connection, "tasks", "task_id")
+        task_id = next_id(self._connection, "tasks", "task_id")
         self._add("tasks", task_id=task_id, name=name, subset=subset, position=task_id)
         return task_id
 
@@ -119,7 +94,7 @@ class Commit:
         """Add a job, the items at positions `start` to `stop` (exclusive) of a task."""
         if not 0 <= start < stop:
             raise ProjectError(f"A job can't reach from position {start} to {stop}")
-        job_id = _next(self._connection, "jobs", "job_id")
+        job_id = next_id(self._connection, "jobs", "job_id")
         self._add(
             "jobs", job_id=job_id, task_id=task_id, name=name, start=start, stop=stop,
             assignee=assignee,
@@ -136,43 +111,9 @@ class Commit:
         """Return the id of each label's name; labels that are not there are added.
 
         A label that is there keeps what it has, and is given what it lacks (parent, skeleton,
-        attributes, hotkey, source_id). A new one without a colour gets one that is free.
+        attributes, hotkey, source_id). A new one without a colour gets one.
         """
-        known = labels(self._connection)
-        ids = {label.name: label_id for label_id, label in known.items()}
-        now_there = {label.name: label for label in known.values()}
-        next_id = _next(self._connection, "labels", "label_id")
-        next_row = _next(self._connection, "labels", "row_id")
-        rows = []
-        changed: set[str] = set()
-        for place, label in enumerate(wanted, len(known)):
-            old = now_there.get(label.name)
-            if old is None:
-                color = label.color or ""
-                good = re.fullmatch("#[0-9a-fA-F]{6}", color) is not None
-                color = color.lower() if good else color_of(place)
-                now_there[label.name] = replace(label, color=color)
-                ids[label.name] = next_id
-                next_id += 1
-            else:
-                filled = _filled(old, label)
-                if filled == old:
-                    continue
-                now_there[label.name] = filled
-            changed.add(label.name)
-        for name in changed & {label.name for label in known.values()}:
-            # A changed label is a new row, so that undo brings the old one back.
-            self._connection.run(
-                f"UPDATE labels SET removed_by = {self.request_id} "
-                f"WHERE label_id = {ids[name]} AND {live()}"
-            )
-        for name in now_there:
-            if name in changed:
-                rows.append(_label_row(next_row + len(rows), ids[name], now_there[name]))
-        if rows:
-            table = pa.Table.from_pylist(rows)
-            self._ingest("labels", table)
-        return {label.name: ids[label.name] for label in wanted}
+        return ensure_labels(self._connection, self.request_id, wanted)
 
     def ensure_layer(self, name: str | None) -> int:
         """Return the id of the layer of predictions called `name`, added when it is not there.
@@ -193,13 +134,13 @@ class Commit:
         )
         if found:
             return int(found[0]["layer_id"])
-        layer_id = _next(self._connection, "layers", "layer_id")
+        layer_id = next_id(self._connection, "layers", "layer_id")
         self._add("layers", layer_id=layer_id, name=name, kind="prediction")
         return layer_id
 
     # -- items and annotations --------------------------------------------------------
 
-    def add_items(self, task_id: int, items: pa.Table) -> NDArray[np.int64]:
+    def add_items(self, task_id: int, items: pa.Table) -> Ids:
         """Add items at the end of a task; return their ids, in row order.
 
         Args:
@@ -246,7 +187,7 @@ class Commit:
         )
 
     def add_annotations(self, annotations: pa.Table) -> int:
-        """Add annotations; return how many.
+        """Add annotations; return how many. They are numbered by item, then as they come.
 
         SQLite has no NaN and no -0.0: in a column of floats they become null and 0.0. Lists
         (`points`) are kept bit by bit.
@@ -271,20 +212,28 @@ class Commit:
         if first == 1:  # into an empty table: sorting once is cheaper than inserting in order
             self._connection.run("DROP INDEX IF EXISTS annotations_by_item")
             self._unindexed = True
-        ids = pa.array(np.arange(first, first + count))
-        self._ingest("annotations", fitted, annotation_id=ids)
+        self._used |= {n for n in fitted.column_names if fitted[n].null_count < count}
+        ids = np.arange(first, first + count)
+        owner = fitted["item_id"].to_numpy()
+        order = None
+        if (np.diff(owner) < 0).any():  # by item: what is read together shall lie together
+            order = np.argsort(owner, kind="stable")
+            numbers = np.empty_like(ids)
+            numbers[order] = ids
+            ids = numbers
+        self._ingest("annotations", fitted, order, annotation_id=pa.array(ids))
         self._next_annotation += count
-        self._count(fitted, 1)
+        self._counts.add(fitted, 1)
         return count
 
     def remove_annotations(self, annotation_ids: Any) -> int:
         """Remove annotations (ids of any array-like); return how many were there."""
-        condition, params = _among("annotation_id", id_array(annotation_ids))
+        condition, params = among("annotation_id", id_array(annotation_ids))
         return self._remove_annotations(condition, params)
 
     def remove_items(self, item_ids: Any) -> int:
         """Remove items and the annotations on them; return how many items were there."""
-        condition, params = _among("item_id", id_array(item_ids))
+        condition, params = among("item_id", id_array(item_ids))
         where = f"{condition} AND {live()}"
         found = self._connection.rows(f"SELECT count(*) AS n FROM items WHERE {where}", params)
         self._remove_annotations(condition, params)
@@ -296,7 +245,7 @@ class Commit:
     def _remove_annotations(self, condition: str, params: Sequence[Value]) -> int:
         self._index()
         where = f"{condition} AND {live()}"
-        schema = pa.schema([(name, pa.int64()) for name in ("annotation_id", *_COUNTS)])
+        schema = pa.schema([(name, pa.int64()) for name in ("annotation_id", *COUNTED)])
         columns = ", ".join(schema.names)
         found = self._connection.query(
             f"SELECT {columns} FROM annotations WHERE {where}", schema, params
@@ -304,7 +253,7 @@ class Commit:
         self._connection.run(
             f"UPDATE annotations SET removed_by = {self.request_id} WHERE {where}", params
         )
-        self._count(found, -1)
+        self._counts.add(found, -1)
         return len(found)
 
     # -- media, ledger, end -----------------------------------------------------------
@@ -337,7 +286,8 @@ class Commit:
 
     def _complete(self) -> None:
         self._index()
-        self._write_counts()
+        self._counts.write(self._connection, self.request_id)
+        note_columns(self._connection, self._used)
         row = {"finished": now(), **self._outcome}
         columns = ", ".join(f'"{name}" = ?' for name in row)
         self._connection.run(
@@ -353,71 +303,15 @@ class Commit:
     # -- how --------------------------------------------------------------------------
 
     def _add(self, table: str, **row: Value) -> None:
-        _insert(self._connection, table, {**row, "added_by": self.request_id})
+        insert(self._connection, table, {**row, "added_by": self.request_id})
 
-    def _ingest(self, table: str, data: pa.Table, **columns: pa.Array) -> None:
+    def _ingest(
+        self, table: str, data: pa.Table, order: Ids | None = None, **columns: pa.Array
+    ) -> None:
         for name, values in columns.items():
             data = data.append_column(name, values)
         mine = pa.array(np.full(len(data), self.request_id, np.int64))
-        self._connection.ingest(table, data.append_column("added_by", mine))
-
-    def _count(self, rows: pa.Table, sign: int) -> None:
-        score = rows["score"] if "score" in rows.column_names else pa.nulls(len(rows), pa.float64())
-        table = pa.table(
-            {
-                "layer_id": rows["layer_id"],
-                "label_id": pc.fill_null(rows["label_id"], 0),
-                "item_id": rows["item_id"],
-                "score": score,
-            }
-        )
-        grouped = table.group_by(_COUNTS).aggregate([([], "count_all"), ("score", "max")])
-        signed = pc.multiply(grouped["count_all"], pa.scalar(sign, pa.int64()))
-        self._counts.append(
-            pa.table({**{n: grouped[n] for n in _COUNTS}, "count": signed, "score": grouped["score_max"]})
-        )
-
-    def _write_counts(self) -> None:
-        if not self._counts:
-            return
-        rows = pa.concat_tables(self._counts)
-        if len(self._counts) > 1:
-            rows = rows.group_by(_COUNTS).aggregate([("count", "sum"), ("score", "max")])
-            rows = rows.rename_columns([*_COUNTS, "count", "score"])
-        rows = rows.filter(pc.not_equal(rows["count"], 0))
-        rows = rows.sort_by([(name, "ascending") for name in _COUNTS])
-        ids = rows["item_id"].to_numpy()
-        if not len(ids):
-            return
-        tasks = self._tasks_of(ids)
-        mine = np.full(len(ids), self.request_id, np.int64)
-        self._connection.ingest(
-            "label_counts",
-            pa.table(
-                {
-                    **{name: rows[name] for name in _COUNTS},
-                    "request_id": mine, "task_id": tasks, "count": rows["count"],
-                    "max_score": rows["score"],
-                }
-            ),
-        )  # fmt: skip
-
-    def _tasks_of(self, item_ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        schema = pa.schema([("item_id", pa.int64()), ("task_id", pa.int64())])
-        low, high = int(item_ids.min()), int(item_ids.max())
-        found = self._connection.query(
-            f"SELECT item_id, task_id FROM items WHERE item_id BETWEEN {low} AND {high}", schema
-        )
-        known, tasks = found["item_id"].to_numpy(), found["task_id"].to_numpy()
-        place = np.searchsorted(known, item_ids)
-        missing = place >= len(known)
-        missing[~missing] = known[place[~missing]] != item_ids[~missing]
-        if missing.any():
-            raise ProjectError(
-                f"There is no item {int(item_ids[missing][0])} for an annotation to be on"
-            )
-        out: NDArray[np.int64] = tasks[place]
-        return out
+        self._connection.ingest(table, data.append_column("added_by", mine), order)
 
 
 def _fitted(data: pa.Table, schema: pa.Schema, ours: Sequence[str]) -> pa.Table:
@@ -432,23 +326,3 @@ def _fitted(data: pa.Table, schema: pa.Schema, ours: Sequence[str]) -> pa.Table:
         elif field.name not in ours:
             columns[field.name] = pa.nulls(len(data), field.type)
     return pa.table(columns)
-
-
-def _filled(old: Label, new: Label) -> Label:
-    lacking = {
-        name: getattr(new, name)
-        for name in ("parent", "skeleton", "attributes", "hotkey", "source_id", "extra")
-        if not getattr(old, name) and getattr(new, name)
-    }
-    return replace(old, **lacking) if lacking else old
-
-
-def _label_row(row_id: int, label_id: int, label: Label) -> dict[str, Any]:
-    bones = label.skeleton
-    skeleton = None if bones is None else {"points": bones.points, "edges": bones.edges}
-    return {
-        "row_id": row_id, "label_id": label_id, "name": label.name, "color": label.color,
-        "parent": label.parent, "skeleton": as_json(skeleton),
-        "attributes": as_json([dict(a) for a in label.attributes]), "hotkey": label.hotkey,
-        "source_id": label.source_id, "extra": as_json(dict(label.extra)), "position": label_id,
-    }  # fmt: skip

@@ -12,7 +12,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from ..errors import ProjectError
 from ._columns import from_stored, stored_type, to_stored
@@ -46,19 +48,15 @@ class Connection(ABC):
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def query(self, sql: str, schema: pa.Schema, params: Sequence[Value] = ()) -> pa.Table:
-        """Return the rows of a SELECT as a table of `schema`, ordered by the first column.
-
-        The columns come in the order of `schema`. The first must be an integer.
-        """
-        batches = list(self.batches(sql, schema, params))
-        return pa.Table.from_batches(batches, schema)
-
     @abstractmethod
-    def batches(
-        self, sql: str, schema: pa.Schema, params: Sequence[Value] = ()
-    ) -> Iterator[pa.RecordBatch]:
-        """Yield the rows of a SELECT, as `query`, in batches of `BATCH_ROWS`."""
+    def query(
+        self, sql: str, schema: pa.Schema, params: Sequence[Value] = (), *, ordered: bool = True
+    ) -> pa.Table:
+        """Return the rows of a SELECT as a table of `schema`, which names its columns in order.
+
+        The first column must be an integer. `ordered` by it; else as SQLite finds them, which
+        spares it sorting rows with large blobs.
+        """
 
     @abstractmethod
     def ask(self, sql: str, params: Sequence[Value] = ()) -> pa.Table:
@@ -73,11 +71,21 @@ class Connection(ABC):
         """Run one statement that returns nothing."""
         self.ask(sql, params)
 
-    def ingest(self, table: str, data: pa.Table) -> None:
-        """Append rows to a table; columns that `data` lacks get their default."""
-        # A slice at a time, so that never more than one of them is held as blobs.
+    def ingest(
+        self, table: str, data: pa.Table, order: NDArray[np.int64] | None = None
+    ) -> None:
+        """Append rows to a table, in `order` if given; columns that `data` lacks get their default.
+
+        A slice at a time, so that never more than one of them is held as blobs or in order.
+        """
+        if order is not None:
+            data = data.combine_chunks()
         for start in range(0, len(data), BATCH_ROWS):
-            self._ingest(table, to_stored(data.slice(start, BATCH_ROWS)))
+            if order is None:
+                part = data.slice(start, BATCH_ROWS)
+            else:
+                part = data.take(pa.array(order[start : start + BATCH_ROWS]))
+            self._ingest(table, to_stored(part))
 
     @abstractmethod
     def _ingest(self, table: str, data: pa.Table) -> None: ...
@@ -131,19 +139,17 @@ class AdbcConnection(Connection):
             finally:
                 cursor.close()
 
-    def batches(
-        self, sql: str, schema: pa.Schema, params: Sequence[Value] = ()
-    ) -> Iterator[pa.RecordBatch]:
+    def query(
+        self, sql: str, schema: pa.Schema, params: Sequence[Value] = (), *, ordered: bool = True
+    ) -> pa.Table:
         # The driver takes a column's type from its first rows: a typed row in front keeps it.
         typed = ", ".join(f'{_SENTINEL[stored_type(f.type)]} AS "{f.name}"' for f in schema)
-        whole = f"SELECT {typed} UNION ALL SELECT * FROM ({sql}) ORDER BY 1"
+        whole = f"SELECT {typed} UNION ALL SELECT * FROM ({sql}) {'ORDER BY 1' if ordered else ''}"
         with self._cursor() as cursor:
             cursor.execute(whole, tuple(params) or None)
-            first = True
-            for batch in cursor.fetch_record_batch():
-                rows = pa.Table.from_batches([batch.slice(1) if first else batch])
-                first = False
-                yield from from_stored(rows, schema).to_batches()
+            rows = cursor.fetch_arrow_table()
+        assert rows.column(0)[0].as_py() == -(2**63), "the row of types is not the first"
+        return from_stored(rows.slice(1), schema)
 
     def ask(self, sql: str, params: Sequence[Value] = ()) -> pa.Table:
         with self._cursor(ALL_ROWS) as cursor:
@@ -173,20 +179,18 @@ class Sqlite3Connection(Connection):
                 cached_statements=16,
             )
 
-    def batches(
-        self, sql: str, schema: pa.Schema, params: Sequence[Value] = ()
-    ) -> Iterator[pa.RecordBatch]:
+    def query(
+        self, sql: str, schema: pa.Schema, params: Sequence[Value] = (), *, ordered: bool = True
+    ) -> pa.Table:
+        parts = []
         with _explained(self.name):
-            cursor = self._connection.execute(f"SELECT * FROM ({sql}) ORDER BY 1", tuple(params))
+            order = "ORDER BY 1" if ordered else ""
+            cursor = self._connection.execute(f"SELECT * FROM ({sql}) {order}", tuple(params))
             while rows := cursor.fetchmany(BATCH_ROWS):
-                columns = zip(*rows, strict=True)
-                stored = pa.table(
-                    {
-                        f.name: pa.array(values, stored_type(f.type))
-                        for f, values in zip(schema, columns, strict=True)
-                    }
-                )
-                yield from from_stored(stored, schema).to_batches()
+                values = zip(schema, zip(*rows, strict=True), strict=True)
+                stored = pa.table({f.name: pa.array(v, stored_type(f.type)) for f, v in values})
+                parts.append(from_stored(stored, schema))
+        return pa.concat_tables([schema.empty_table(), *parts])
 
     def ask(self, sql: str, params: Sequence[Value] = ()) -> pa.Table:
         with _explained(self.name):

@@ -52,6 +52,7 @@ ANNOTATION_TABLE = pa.schema(
 """What `annotations` returns: `item` is the item_id, `label` and `layer` are names."""
 
 _READ_ANNOTATIONS = STORED_ANNOTATIONS.append(pa.field("added_by", pa.int64()))
+_USED = "annotation_columns"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def _columns(schema: pa.Schema) -> str:
     return ", ".join(f'"{name}"' for name in schema.names)
 
 
-def _among(column: str, ids: Ids) -> tuple[str, list[Value]]:
+def among(column: str, ids: Ids) -> tuple[str, list[Value]]:
     """Return the condition that a column of ids is one of `ids`, and its parameters."""
     if len(ids) and ids[-1] - ids[0] == len(ids) - 1 and (np.diff(ids) == 1).all():
         return f"{column} BETWEEN {int(ids[0])} AND {int(ids[-1])}", []
@@ -182,7 +183,7 @@ def items(
     if positions is not None:
         conditions.append(f"position >= {positions[0]} AND position < {positions[1]}")
     if item_ids is not None:
-        condition, more = _among("item_id", item_ids)
+        condition, more = among("item_id", item_ids)
         conditions.append(condition)
         params += more
     sql = f"SELECT {_columns(STORED_ITEMS)} FROM items WHERE {' AND '.join(conditions)}"
@@ -256,26 +257,55 @@ def annotations(
     if layer_ids is not None:
         conditions.append(f"layer_id IN ({', '.join(str(int(i)) for i in layer_ids)})")
     if item_ids is not None:
-        condition, more = _among("item_id", item_ids)
+        condition, more = among("item_id", item_ids)
         conditions.append(condition)
         params += more
-    where = " AND ".join(conditions)
-    sql = f"SELECT {_columns(_READ_ANNOTATIONS)} FROM annotations WHERE {where}"
-    return _named(connection.query(sql, _READ_ANNOTATIONS, params), known)
+    # Most columns of most projects are empty, and reading nulls takes most of the time.
+    used = {"annotation_id", "item_id", "layer_id", "added_by", *used_columns(connection)}
+    schema = pa.schema([f for f in _READ_ANNOTATIONS if f.name in used])
+    sql = f"SELECT {_columns(schema)} FROM annotations WHERE {' AND '.join(conditions)}"
+    found = connection.query(sql, schema, params, ordered=False)
+    return in_order(_named(found, known), "annotation_id")
 
 
 def _named(stored: pa.Table, known: Names) -> pa.Table:
     """Return stored annotations with names for ids; the ground truth's layer is null."""
-    label_names = {i: label.name for i, label in known.labels.items()}
-    columns = {
-        "item": stored["item_id"],
-        "label": _take(label_names, stored["label_id"]),
-        "layer": _take({i: n for i, n in known.layers.items() if i}, stored["layer_id"]),
-    }
+    columns = dict(zip(stored.column_names, stored.columns, strict=True))
+    columns["item"] = stored["item_id"]
+    columns["layer"] = _take({i: n for i, n in known.layers.items() if i}, stored["layer_id"])
+    if "label_id" in columns:
+        label_names = {i: label.name for i, label in known.labels.items()}
+        columns["label"] = _take(label_names, stored["label_id"])
     return pa.table(
-        [columns[f.name] if f.name in columns else stored[f.name] for f in ANNOTATION_TABLE],
+        [
+            columns[f.name] if f.name in columns else pa.nulls(len(stored), f.type)
+            for f in ANNOTATION_TABLE
+        ],
         schema=ANNOTATION_TABLE,
     )
+
+
+def in_order(table: pa.Table, column: str) -> pa.Table:
+    """Return `table` sorted by a column of integers, equal ones in their order; often it is."""
+    values = table[column].to_numpy()
+    if not (np.diff(values) < 0).any():
+        return table
+    return table.take(pa.array(np.argsort(values, kind="stable")))
+
+
+def used_columns(connection: Connection) -> list[str]:
+    """Return the columns of table ``annotations`` that were ever given a value."""
+    rows = connection.rows("SELECT value FROM meta WHERE key = ?", (_USED,))
+    used: list[str] = json.loads(rows[0]["value"]) if rows else []
+    return used
+
+
+def note_columns(connection: Connection, used: Iterable[str]) -> None:
+    """Note that columns of table ``annotations`` were given values."""
+    before = used_columns(connection)
+    if new := set(used) - set(before):
+        value = json.dumps(sorted({*before, *new}))
+        connection.run("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_USED, value))
 
 
 def _take(by_id: dict[int, str], ids: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -304,10 +334,8 @@ def batches(
         for start in range(0, len(ids), size):
             part = np.sort(ids[start : start + size])
             rows = annotations(connection, known, item_ids=part, layer_ids=layer_ids)
-            yield (
-                items(connection, item_ids=part).sort_by("position"),
-                rows.sort_by([("item", "ascending"), ("annotation_id", "ascending")]),
-            )
+            shown = items(connection, item_ids=part)
+            yield in_order(shown, "position"), in_order(rows, "item")
 
 
 def counts(connection: Connection) -> Counts:
@@ -328,9 +356,10 @@ def counts(connection: Connection) -> Counts:
     return Counts({row["task_id"]: row["n"] for row in per_task}, by_label, by_layer)
 
 
-def summary(connection: Connection, name: str, path: str, limit: int) -> dict[str, Any]:
-    """Return what `Project.summary` does."""
-    rows, known, tally = tasks(connection), names(connection), counts(connection)
+def summary(
+    connection: Connection, rows: Sequence[TaskRow], known: Names, tally: Counts, limit: int
+) -> dict[str, Any]:
+    """Return what `Project.summary` does, of what is known of tasks, names and counts."""
     history = connection.rows(
         "SELECT request_id, kind, title, state, undone > 0 AS undone, started, finished, format, "
         "code, read, imported, warned, rejected, summary FROM requests "
@@ -341,8 +370,6 @@ def summary(connection: Connection, name: str, path: str, limit: int) -> dict[st
         row["text"] = (json.loads(row.pop("summary") or "{}") or {}).get("text", "")
     labelled = sorted(known.labels.items(), key=lambda pair: -tally.by_label.get(pair[0], 0))
     return {
-        "name": name,
-        "path": path,
         "counts": {
             "tasks": len(rows),
             "items": sum(row.items for row in rows),

@@ -113,7 +113,7 @@ class Project:
     def items(self) -> pd.DataFrame:
         """One row per item; `data` and `meta` are JSON, `blob` the sha-256 of copied media."""
         with self._store.read() as connection:
-            return items_frame(read.items(connection), read.tasks(connection))
+            return items_frame(read.items(connection), self._tasks())
 
     @property
     def annotations(self) -> pd.DataFrame:
@@ -122,20 +122,20 @@ class Project:
         `layer` is "ground truth" or the name of a model's version.
         """
         with self._store.read() as connection:
-            rows = read.annotations(connection, read.names(connection))
-            return annotations_frame(rows, read.items(connection), read.tasks(connection))
+            rows = read.annotations(connection, self._names())
+            return annotations_frame(rows, read.items(connection), self._tasks())
 
     @property
     def labels(self) -> pd.DataFrame:
         """One row per label, with how many annotations have it."""
-        with self._store.read() as connection:
-            return labels_frame(read.names(connection), read.counts(connection).by_label)
+        with self._store.read():
+            return labels_frame(self._names(), self._counts().by_label)
 
     @property
     def tasks(self) -> Tasks:
         """One row per task; ``project.tasks["val"]`` is the task called "val"."""
-        with self._store.read() as connection:
-            rows, tally = read.tasks(connection), read.counts(connection).by_task
+        with self._store.read():
+            rows, tally = self._tasks(), self._counts().by_task
         columns = {
             "task_id": pd.Series([t.task_id for t in rows], dtype="int64"),
             "name": pd.Series([t.name for t in rows], dtype="str"),
@@ -150,8 +150,8 @@ class Project:
     @property
     def layers(self) -> pd.DataFrame:
         """One row per layer: the ground truth, and one per version of a model."""
-        with self._store.read() as connection:
-            known, tally = read.names(connection), read.counts(connection).by_layer
+        with self._store.read():
+            known, tally = self._names(), self._counts().by_layer
         return pd.DataFrame(
             {
                 "layer_id": list(known.layers),
@@ -222,7 +222,7 @@ class Project:
         with self._store.read() as connection:
             return read.annotations(
                 connection,
-                read.names(connection),
+                self._names(),
                 task_id=task_id,
                 item_ids=ids,
                 layer_ids=layer_ids,
@@ -247,8 +247,7 @@ class Project:
 
     def label_list(self) -> list[Label]:
         """Return the labels, in the order they were added."""
-        with self._store.read() as connection:
-            return list(read.labels(connection).values())
+        return list(self._names().labels.values())
 
     def last_import(self, source_uri: str, target: Any) -> dict[str, Any] | None:
         """Return the newest import of a source into a target that is not undone, as a dict."""
@@ -283,15 +282,19 @@ class Project:
 
     def job_by_id(self, job_id: int) -> Job:
         """Return the job of that id; raise `ProjectError` where there is none."""
-        with self._store.read() as connection:
-            rows = [row for row in read.jobs(connection) if row["job_id"] == job_id]
+        rows = [row for row in self._store.cached("jobs", read.jobs) if row["job_id"] == job_id]
         if not rows:
             raise ProjectError(f"There is no job {job_id} in the project", where=self.name)
         return Job(self.task_by_id(rows[0]["task_id"]), rows[0])
 
     def _tasks(self) -> list[read.TaskRow]:
-        with self._store.read() as connection:
-            return read.tasks(connection)
+        return self._store.cached("tasks", read.tasks)
+
+    def _names(self) -> read.Names:
+        return self._store.cached("names", read.names)
+
+    def _counts(self) -> read.Counts:
+        return self._store.cached("counts", read.counts)
 
     def _task_row(self, task_id: int) -> read.TaskRow:
         for row in self._tasks():
@@ -302,8 +305,7 @@ class Project:
         )
 
     def _jobs(self, task: Task) -> list[Job]:
-        with self._store.read() as connection:
-            rows = read.jobs(connection)
+        rows = self._store.cached("jobs", read.jobs)
         return [Job(task, row) for row in rows if row["task_id"] == task.task_id]
 
     # -- looking ----------------------------------------------------------------------
@@ -375,7 +377,9 @@ class Project:
     def summary(self, limit: int = 500) -> dict[str, Any]:
         """Return counts of everything, and up to `limit` tasks, labels, layers and requests."""
         with self._store.read() as connection:
-            return read.summary(connection, self.name, str(self.path or ""), limit)
+            parts = self._tasks(), self._names(), self._counts()
+            found = read.summary(connection, *parts, limit)
+        return {"name": self.name, "path": str(self.path or ""), **found}
 
     @property
     def version(self) -> str:

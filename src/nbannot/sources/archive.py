@@ -178,17 +178,22 @@ class ArchiveSource(Source, Generic[Member]):
 class Shared:
     """A file that several threads read at places of their own."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO | io.FileIO) -> None:
         self.file = file
+        self.size = file.seek(0, io.SEEK_END)
         self._lock = threading.Lock()
         # Closed when nobody reads from it any more, not when the source is dropped.
         self.close = weakref.finalize(self, file.close)
 
     def read(self, place: int, size: int) -> bytes:
-        """Return up to `size` bytes from `place` on."""
+        """Return `size` bytes from `place` on; fewer only where the file ends."""
+        parts = []
         with self._lock:
             self.file.seek(place)
-            return self.file.read(size)
+            while size > 0 and (data := self.file.read(size)):  # at most 2 GiB at once
+                parts.append(data)
+                size -= len(data)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 class Window(io.RawIOBase):

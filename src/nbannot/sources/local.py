@@ -105,10 +105,13 @@ class FolderSource(_LocalSource):
     def _list(self) -> Iterable[str]:
         paths, links = [], 0
         for folder, prefix, linked in walk(self._root, self.notes, self.name):
-            paths += [prefix + name for name in folder if name not in JUNK and name[:2] != "._"]
+            names = folder if JUNK.isdisjoint(folder) else [n for n in folder if n not in JUNK]
+            paths += [prefix + name for name in names]
             if linked:
                 links += len(folder)
                 self._limits.check_members(links, self.name)
+        if "/._" in "/".join(["", *paths]):  # one search, not one for each name
+            paths = [path for path in paths if not is_junk(path.rpartition("/")[2])]
         return storable(paths, self._real_names, self.notes)
 
     def fingerprint(self) -> str:

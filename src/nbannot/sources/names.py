@@ -118,11 +118,9 @@ def storable(paths: list[str], real: dict[str, str], notes: list[str]) -> list[s
     >>> storable(["caf\udce9.png"], real, [])
     ['caf\\xe9.png']
     """
-    try:
-        "\0".join(paths).encode()
+    text = "/".join(paths)
+    if text.isascii() or _is_unicode(text):
         return paths
-    except UnicodeEncodeError:
-        pass
     listed = []
     for path in paths:
         name = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
@@ -131,3 +129,11 @@ def storable(paths: list[str], real: dict[str, str], notes: list[str]) -> list[s
             notes.append(f"The name of {name} is not UTF-8; its odd bytes are written as \\x..")
         listed.append(name)
     return listed
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -73,7 +73,7 @@ class TarSource(ArchiveSource[_Member]):
                 name, size = names.apply(name, size, partial(self._bad, place))
                 self._check_kind(kind, name, link, names.sparse)
                 if kind in _FILES and not name.endswith("/"):
-                    if size and not shared.read(start + size - 1, 1):
+                    if start + size > shared.size:
                         raise self.broken(f"it ends in the middle of {name}")
                     yield name, _Member(start, size)
                 elif kind not in (*_FILES, b"5"):
@@ -91,13 +91,14 @@ class TarSource(ArchiveSource[_Member]):
 
     def _header(self, block: bytes, place: int) -> tuple[bytes, str, int, str]:
         try:
-            # Old writers summed signed bytes.
-            unsigned = 256 + sum(block[:148]) + sum(block[156:])
-            signed = unsigned - 256 * sum(b > 127 for b in block[:148] + block[156:])
-            size = _number(block[124:136])
-            if len(block) < BLOCK or _number(block[148:156]) not in (unsigned, signed) or not (
-                0 <= size < MAX_SIZE
-            ):
+            size, checksum = _number(block[124:136]), _number(block[148:156])
+            rest = block[:148] + block[156:]
+            right = len(block) == BLOCK and (
+                checksum == 256 + sum(rest)
+                # Old writers summed signed bytes.
+                or checksum == 256 + sum(rest) - 256 * sum(byte > 127 for byte in rest)
+            )
+            if not right or not 0 <= size < MAX_SIZE:
                 raise ValueError
         except ValueError:
             raise self._bad(place) from None
@@ -107,7 +108,7 @@ class TarSource(ArchiveSource[_Member]):
             name = f"{_text(block[345:500])}/{name}"
         return block[156:157], name, size, _text(block[157:257])
 
-    def _check_kind(self, kind: bytes, name: str, link: str, sparse: bool) -> None:  # noqa: FBT001
+    def _check_kind(self, kind: bytes, name: str, link: str, sparse: bool) -> None:
         if kind in _LINKS:
             raise refused(self.name, name, f"is {_LINKS[kind]} to {link}")
         if kind in _DEVICES or sparse:
@@ -118,7 +119,8 @@ class TarSource(ArchiveSource[_Member]):
     def _open(self) -> Shared:
         if self._content is None:
             try:
-                raw = open(self._path, "rb")  # noqa: SIM115  closed by Shared
+                # Unbuffered: what is read is either a block of 512 bytes, or all that is wanted.
+                raw = open(self._path, "rb", buffering=0)  # noqa: SIM115  closed by Shared
             except OSError as error:
                 raise unreadable(error, self.name, self.name) from None
             head = raw.read(6)

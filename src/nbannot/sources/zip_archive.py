@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import io
 import stat
+import sys
+import weakref
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -38,17 +40,20 @@ class ZipSource(ArchiveSource[zipfile.ZipInfo]):
     @cached_property
     def _zip(self) -> zipfile.ZipFile:
         try:
-            self._limits.check_members(_declared_count(self._path), self.name)
-            return zipfile.ZipFile(self._path)
+            # Unbuffered: half the time where only the heads of members are read.
+            file = open(self._path, "rb", buffering=0)  # noqa: SIM115  closed with the ZipFile
         except OSError as error:
             raise unreadable(error, self.name, self.name) from None
-        except (*_DAMAGE, LookupError) as error:
-            with open(self._path, "rb") as stream:
-                head = stream.read(4)
-            why = "it is not a zip archive" if head[:2] != b"PK" else f"{error}"
-            if head[:2] == b"PK" and "not a zip" in why:
-                why = "its end, where the list of its members stands, is missing"
-            raise self.broken(why) from None
+        with contextlib.ExitStack() as undone:
+            undone.callback(file.close)
+            try:
+                self._limits.check_members(_declared_count(file), self.name)
+                opened = zipfile.ZipFile(cast(BinaryIO, file))
+            except (*_DAMAGE, LookupError, OSError) as error:
+                raise self.broken(_damage(file, error)) from None
+            # Readers hold the ZipFile: the file closes when the last of them is gone.
+            weakref.finalize(opened, undone.pop_all().close)
+        return opened
 
     def _scan(self) -> Iterator[tuple[str, zipfile.ZipInfo]]:
         infos = self._zip.infolist()
@@ -110,9 +115,7 @@ class ZipSource(ArchiveSource[zipfile.ZipInfo]):
 
     def close(self) -> None:
         """Let go of the archive; it opens again when it is read again."""
-        opened = self.__dict__.pop("_zip", None)  # it opens again when it is read again
-        if opened is not None:
-            opened.close()
+        self.__dict__.pop("_zip", None)
 
 
 class _Reader(io.RawIOBase):
@@ -198,19 +201,24 @@ def _name(info: zipfile.ZipInfo) -> str:
         return name
 
 
-def _declared_count(path: str) -> int:
+def _damage(file: io.FileIO, error: Exception) -> str:
+    file.seek(0)
+    if file.read(2) != b"PK":
+        return "it is not a zip archive"
+    if "not a zip" in str(error):
+        return "its end, where the list of its members stands, is missing"
+    return str(error) or type(error).__name__
+
+
+def _declared_count(file: io.FileIO) -> int:
     # The count in the end record, before zipfile makes an object for each member.
-    with open(path, "rb") as stream:
-        size = stream.seek(0, io.SEEK_END)
-        stream.seek(max(size - 65_557, 0))
-        tail = stream.read()
-        end = tail.rfind(b"PK\x05\x06")
-        if end < 0 or len(tail) < end + 12:
-            return 0
-        count = int.from_bytes(tail[end + 10 : end + 12], "little")
-        if count == 0xFFFF and tail[max(end - 20, 0) : end].startswith(b"PK\x06\x07"):
-            stream.seek(int.from_bytes(tail[end - 12 : end - 4], "little"))
-            record = stream.read(40)
-            if record.startswith(b"PK\x06\x06"):
-                count = int.from_bytes(record[32:40], "little")
-        return count
+    file.seek(max(file.seek(0, io.SEEK_END) - 65_557, 0))
+    tail = file.read(65_557)
+    end = tail.rfind(b"PK\x05\x06")
+    count = int.from_bytes(tail[end + 10 : end + 12], "little") if end >= 0 else 0
+    if count == 0xFFFF and tail[max(end - 20, 0) : end].startswith(b"PK\x06\x07"):
+        file.seek(min(int.from_bytes(tail[end - 12 : end - 4], "little"), sys.maxsize))
+        record = file.read(40)
+        if record.startswith(b"PK\x06\x06"):
+            count = int.from_bytes(record[32:40], "little")
+    return count

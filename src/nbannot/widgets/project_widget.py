@@ -9,6 +9,7 @@ import traitlets
 from ._base import BaseWidget, asset
 from .commands import Answer, command
 from .pages import project_item_page
+from .views import summary_view
 
 if TYPE_CHECKING:
     from ..project import Project
@@ -45,7 +46,7 @@ class ProjectWidget(BaseWidget):
     def refresh(self) -> None:
         """Show the project as it is now."""
         with self.hold_sync():
-            self.summary = self._project.summary()
+            self.summary = summary_view(self._project)
             self.can_undo, self.can_redo = self._project.can_undo, self._project.can_redo
             self.total = self._count()
             self.revision += 1

@@ -22,6 +22,7 @@ __all__ = [
     "problems_view",
     "progress_view",
     "project_view",
+    "summary_view",
 ]
 
 MAX_GROUPS = 50
@@ -155,4 +156,36 @@ def project_view(project: Project) -> dict[str, Any]:
         for task in project.task_list()[:500]
     ]
     labels = [{"name": x.name, "color": x.color} for x in project.label_list()[:MAX_LABELS]]
-    return {"name": project.name, "path": str(project.path or ""), "tasks": tasks, "labels": labels}
+    name = project.name if project.path else "the project in memory"
+    return {"name": name, "path": str(project.path or ""), "tasks": tasks, "labels": labels}
+
+
+def summary_view(project: Project) -> dict[str, Any]:
+    """Return the project as the gallery shows it: counts, filters and history."""
+    found = project.summary()
+    return {
+        "name": found["name"] if found["path"] else "Project in memory",
+        "path": found["path"],
+        "items": found["counts"]["items"],
+        "annotations": found["counts"]["annotations"],
+        "tasks": found["tasks"],
+        "labels": [
+            {"name": x["name"], "color": x["color"], "count": x["annotations"]}
+            for x in found["labels"]
+        ],
+        "layers": [
+            {"name": x["name"], "kind": x["kind"], "count": x["annotations"]}
+            for x in found["layers"]
+        ],
+        "requests": [
+            {
+                "id": x["request_id"],
+                "title": x["title"],
+                "when": x["finished"] or x["started"],
+                "added": x["text"],
+                "undone": x["undone"],
+                **{k: x[k] or 0 for k in ("read", "imported", "warned", "rejected")},
+            }
+            for x in found["requests"]
+        ],
+    }

@@ -210,7 +210,10 @@ function drawSkeleton(pen: Pen, a: number): void {
 function drawCuboid(pen: Pen, a: number): void {
 	const { ctx } = pen;
 	const [from, to] = span(pen.page, a);
-	if (to - from < 8) return drawPolyline(pen, a);
+	if (to - from < 8) {
+		drawPolyline(pen, a);
+		return;
+	}
 	for (const face of [4, 0]) {
 		ctx.beginPath();
 		trace(pen, from + face, from + face + 4);

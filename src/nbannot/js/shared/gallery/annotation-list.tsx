@@ -108,7 +108,6 @@ function Details({ page, index }: { page: Page; index: number }) {
 	return (
 		<dl class="nbannot-details">
 			{listed.map(([key, value], i) => (
-				// biome-ignore lint/suspicious/noArrayIndexKey: names may repeat, the list is never reordered
 				<div key={i}>
 					<dt>{key}</dt>
 					<dd>{value}</dd>

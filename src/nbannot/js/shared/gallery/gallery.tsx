@@ -196,7 +196,6 @@ function Spacers({ count }: { count: number }) {
 	return (
 		<>
 			{Array.from({ length: count }, (_, i) => (
-				// biome-ignore lint/suspicious/noArrayIndexKey: all alike
 				<li key={`spacer-${i}`} class="nbannot-tile nbannot-spacer" aria-hidden="true">
 					<span class="nbannot-tile-picture" />
 					<span class="nbannot-tile-caption"> </span>

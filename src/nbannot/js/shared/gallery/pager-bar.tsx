@@ -19,7 +19,7 @@ export function PagerBar({
 	const page = Math.floor(start / pageSize) + 1;
 	const go = (to: number) => onStart((Math.min(Math.max(to, 1), pages) - 1) * pageSize);
 	return (
-		<div class="nbannot-pager" role="group" aria-label="Pages">
+		<nav class="nbannot-pager" aria-label="Pages">
 			<span class="nbannot-muted nbannot-figures nbannot-pager-range">
 				{total === 0
 					? "0 items"
@@ -55,6 +55,6 @@ export function PagerBar({
 				disabled={page >= pages}
 				onClick={() => go(page + 1)}
 			/>
-		</div>
+		</nav>
 	);
 }

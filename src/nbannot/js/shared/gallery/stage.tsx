@@ -92,7 +92,7 @@ export function Stage({
 		drag.current = null;
 	};
 	return (
-		<div class="nbannot-stage" ref={box} onKeyDown={onKeyDown}>
+		<div class="nbannot-stage" ref={box} role="group" aria-label="Picture" onKeyDown={onKeyDown}>
 			<canvas
 				ref={canvas}
 				role="img"

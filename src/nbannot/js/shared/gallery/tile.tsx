@@ -89,7 +89,6 @@ export function Tile({
 					{chips.length > 0 && (
 						<span class="nbannot-tile-chips">
 							{chips.slice(0, CHIPS).map(({ color, text }, i) => (
-								// biome-ignore lint/suspicious/noArrayIndexKey: two tags may be equal
 								<span key={i} class="nbannot-chip">
 									<Swatch color={color} />
 									<span>{text}</span>
@@ -122,7 +121,6 @@ export function SkeletonTiles({ count }: { count: number }) {
 	return (
 		<>
 			{Array.from({ length: count }, (_, i) => (
-				// biome-ignore lint/suspicious/noArrayIndexKey: all alike
 				<li key={`skeleton-${i}`} class="nbannot-tile nbannot-skeleton" aria-hidden="true">
 					<span class="nbannot-tile-picture" />
 					<span class="nbannot-tile-caption"> </span>

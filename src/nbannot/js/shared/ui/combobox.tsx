@@ -87,12 +87,13 @@ export function Combobox({
 				onKeyDown={onKeyDown}
 				onBlur={close}
 			/>
-			<ul id={`${id}-list`} role="listbox" aria-label={name} hidden={options.length === 0}>
+			<div id={`${id}-list`} role="listbox" aria-label={name} hidden={options.length === 0}>
 				{options.map((option, i) => (
-					<li
+					<div
 						key={option}
 						id={`${id}-${i}`}
 						role="option"
+						tabIndex={-1}
 						aria-selected={i === active}
 						// Before the field loses focus and closes the list.
 						onMouseDown={(event) => {
@@ -101,9 +102,9 @@ export function Combobox({
 						}}
 					>
 						{option}
-					</li>
+					</div>
 				))}
-			</ul>
+			</div>
 		</div>
 	);
 }

@@ -1,5 +1,5 @@
 /** Controls with a name and, where it needs one, a line of help: all native elements. */
-import type { ComponentChildren } from "preact";
+import type { ComponentChildren, InputHTMLAttributes } from "preact";
 import { useUid } from "./id.ts";
 
 export function Field({
@@ -95,21 +95,19 @@ export function Check({
 	helpId?: string | undefined;
 	disabled?: boolean;
 }) {
-	const box = (
-		<input
-			type="checkbox"
-			class="nbannot-check"
-			id={id}
-			aria-describedby={helpId}
-			checked={checked}
-			disabled={disabled}
-			onChange={(event) => onChange(event.currentTarget.checked)}
-		/>
-	);
-	if (children === undefined) return box;
+	const input: InputHTMLAttributes<HTMLInputElement> = {
+		type: "checkbox",
+		class: "nbannot-check",
+		id,
+		"aria-describedby": helpId,
+		checked,
+		disabled,
+		onChange: (event) => onChange(event.currentTarget.checked),
+	};
+	if (children === undefined) return <input {...input} />;
 	return (
 		<label class="nbannot-choice">
-			{box}
+			<input {...input} />
 			<span>{children}</span>
 		</label>
 	);

@@ -50,7 +50,6 @@ export function Lines({
 		<>
 			<ul class="nbannot-lines">
 				{lines.map((line, i) => (
-					// biome-ignore lint/suspicious/noArrayIndexKey: lines have no identity and are only appended
 					<li key={i}>
 						<span class="nbannot-line-message">{line.message}</span>
 						<span class="nbannot-where">

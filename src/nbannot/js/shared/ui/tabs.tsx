@@ -27,13 +27,13 @@ export function Tabs<K extends string>({
 	const id = useUid();
 	const list = useRef<HTMLDivElement>(null);
 	const onKeyDown = (event: KeyboardEvent) => {
-		const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-		if (by === undefined) return;
+		const by = Number(event.key === "ArrowRight") - Number(event.key === "ArrowLeft");
+		if (by === 0) return;
 		event.preventDefault();
 		const at = tabs.findIndex((tab) => tab.key === chosen);
 		const next = (at + by + tabs.length) % tabs.length;
 		onChoose((tabs[next] as Tab<K>).key);
-		(list.current?.children[next] as HTMLElement).focus();
+		list.current?.querySelectorAll<HTMLElement>("button")[next]?.focus();
 	};
 	return (
 		<div class="nbannot-tabs">

@@ -97,6 +97,8 @@ export function DropZone({
 		<div class="nbannot-picker-body">
 			<div
 				class="nbannot-drop"
+				role="group"
+				aria-label="Files to upload"
 				data-over={over ? "" : undefined}
 				onDragOver={(event) => {
 					event.preventDefault();

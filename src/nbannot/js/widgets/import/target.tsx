@@ -184,9 +184,12 @@ export function Code({ code }: { code: string }) {
 	if (!code) return null;
 	return (
 		<div class="nbannot-code">
-			<pre tabIndex={0} aria-label="The Python that does the same">
-				<code>{code}</code>
-			</pre>
+			{/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard must reach it */}
+			<section class="nbannot-code-text" tabIndex={0} aria-label="The Python that does the same">
+				<pre>
+					<code>{code}</code>
+				</pre>
+			</section>
 			<CopyButton text={code} name="Copy code" />
 		</div>
 	);

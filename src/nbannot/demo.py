@@ -33,10 +33,10 @@ _WHEELS = {"skimage": "scikit-image", "sklearn": "scikit-learn"}
 def demo_dataset(folder: str | Path = "demo-data") -> Path:
     """Write the demo as a COCO dataset, and return its folder, ``folder/coco``.
 
-    It has the official layout: ``annotations/{instances,captions,labels}_{train,val}.json`` and
+    It has the official layout: ``annotations/{instances,labels}_{train,val}.json`` and
     ``images/{train,val}/``. 8 images; 69 objects of 25 categories, with the ids that COCO gives
-    them (so with gaps); a caption and a tag for each image. Files that are there already and the
-    same are left alone.
+    them (so with gaps); a tag for each image. Files that are there already and the same are left
+    alone.
 
     Args:
         folder: where to put it; made when absent.
@@ -53,11 +53,7 @@ def demo_dataset(folder: str | Path = "demo-data") -> Path:
         photos = [p for p in _demo()["photos"] if p["subset"] == subset]
         for photo in photos:
             _write(root / "images" / subset / photo["name"], _photo(photo))
-        for kind, content in (
-            ("instances", _instances(photos)),
-            ("captions", _captions(photos)),
-            ("labels", _tags(photos)),
-        ):
+        for kind, content in (("instances", _instances(photos)), ("labels", _tags(photos))):
             info = {"description": f"nbannot demo, {kind} of {subset}", "version": "1.0"}
             document = {"info": info, "images": [_coco_image(p) for p in photos], **content}
             _write_json(root / "annotations" / f"{kind}_{subset}.json", document)
@@ -175,16 +171,6 @@ def _instances(photos: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "annotations": annotations,
         "categories": [_coco_category(label) for label in demo["labels"]],
-    }
-
-
-def _captions(photos: list[dict[str, Any]]) -> dict[str, Any]:
-    ids = [_image_id(p["name"]) for p in photos]
-    return {
-        "annotations": [
-            {"id": 1000 + n, "image_id": n, "caption": p["caption"]}
-            for n, p in zip(ids, photos, strict=True)
-        ]
     }
 
 

@@ -323,7 +323,7 @@ def open_notebook(
     context: BrowserContext,
     cells: Sequence[str],
     app: str = "lab",
-    timeout_s: float = 30,
+    timeout_s: float = 15,
 ) -> Notebook:
     """Open a new notebook on a new page; its kernel is idle when this returns."""
     page = context.new_page()

@@ -20,6 +20,11 @@ widget
 GALLERY = "project"
 
 
+def chosen(source):
+    """Return a cell that shows the import screen with a source chosen."""
+    return SETUP.replace("(project)", f"(project, source={source!r})")
+
+
 def picture(page, name, selector=".nbannot-import"):
     """Keep a picture of a widget, for a person to look at and for the documents."""
     PICTURES.mkdir(parents=True, exist_ok=True)
@@ -53,7 +58,7 @@ def test_pick_see_import_undo(notebook, demo_folder, faults, app):
     nb.run_cell(0)
     ui = screen(nb)
     picture(nb.page, f"{app}-1-empty")
-    ui.get_by_role("listitem").filter(has_text="demo-data").get_by_text("demo-data").dblclick()
+    ui.locator(".nbannot-entry-main", has_text="demo-data").click()
     ui.get_by_role("button", name="Import folder coco").click()
     in_state(nb, "ready")
     painted(nb)
@@ -61,12 +66,12 @@ def test_pick_see_import_undo(notebook, demo_folder, faults, app):
     formats = ui.get_by_role("radiogroup", name="Format")
     assert formats.get_by_role("radio", name="COCO").is_checked()
     assert "annotations" in formats.inner_text()
-    assert "8 items" in ui.get_by_role("region", name="Preview").inner_text()
+    assert "8 items" in ui.inner_text()
     assert "project.import_dataset(" in ui.inner_text()
     picture(nb.page, f"{app}-2-ready")
     assert not faults(nb.page, ".nbannot-import")
 
-    ui.get_by_role("gridcell").first.click()
+    ui.locator(".nbannot-tile").first.click()
     detail = ui.get_by_role("group", name="Picture")
     detail.wait_for()
     assert "astronaut" in ui.inner_text()
@@ -99,15 +104,15 @@ def test_with_the_keyboard_alone(notebook, demo_folder):
     nb = notebook([SETUP])
     ui = screen(nb)
     keys = nb.page.keyboard
-    ui.get_by_role("button", name="demo-data", exact=False).first.focus()
+    ui.locator(".nbannot-entry-main", has_text="demo-data").focus()
     keys.press("Enter")
     nb.wait_until("widget.location.endswith('demo-data')")
-    ui.get_by_role("button", name="coco", exact=False).first.wait_for()
+    ui.locator(".nbannot-entry-main", has_text="coco").wait_for()
     ui.get_by_role("button", name="Import this folder").focus()
     keys.press("Enter")
     in_state(nb, "ready")
     painted(nb)
-    ui.get_by_role("gridcell").first.focus()
+    ui.locator(".nbannot-tile").first.focus()
     keys.press("ArrowRight")
     keys.press("Enter")
     ui.get_by_role("group", name="Picture").wait_for()
@@ -120,10 +125,10 @@ def test_with_the_keyboard_alone(notebook, demo_folder):
 
 def test_a_choice_of_label_and_format_is_followed(notebook, demo_folder):
     """Dropping a label shows what is lost; another format reads the pictures alone."""
-    nb = notebook([SETUP + "\nwidget.source = 'demo-data/coco'"])
+    nb = notebook([chosen("demo-data/coco")])
     ui = in_state(nb, "ready")
-    row = ui.get_by_role("region", name="Labels").get_by_role("row").filter(has_text="person").first
-    row.get_by_role("combobox").select_option("drop")
+    row = ui.locator(".nbannot-label-row", has_text="person").first
+    row.locator("select").select_option(label="leave out")
     ui.get_by_text("its label is dropped").wait_for()
     nb.wait_until("widget.labels[0]['action']", "drop")
     ui.get_by_role("radiogroup", name="Format").get_by_role("radio", name="Image folder").check()
@@ -158,7 +163,7 @@ def test_a_dataframe_of_the_notebook(notebook):
     nb = notebook([frame, SETUP])
     ui = screen(nb)
     ui.get_by_role("tab", name="DataFrames").click()
-    ui.get_by_role("button", name="boxes").click()
+    ui.locator(".nbannot-entry-main", has_text="boxes").click()
     ui = in_state(nb, "ready")
     assert "2 items" in ui.inner_text()
     picture(nb.page, "dataframe")
@@ -172,7 +177,7 @@ def test_a_folder_that_is_no_dataset(notebook, jupyter):
     folder = jupyter.root / "letters"
     folder.mkdir(exist_ok=True)
     (folder / "letter.md").write_text("Dear Ada", "utf-8")
-    nb = notebook([SETUP + "\nwidget.source = 'letters'"])
+    nb = notebook([chosen("letters")])
     ui = in_state(nb, "unrecognised")
     assert "COCO" in ui.inner_text()
     picture(nb.page, "unrecognised")
@@ -180,7 +185,7 @@ def test_a_folder_that_is_no_dataset(notebook, jupyter):
 
 def test_a_path_that_is_not_there(notebook):
     """A wrong path is an error that names it, and another choice recovers from it."""
-    nb = notebook([SETUP + "\nwidget.source = 'no-such-folder'"])
+    nb = notebook([chosen("no-such-folder")])
     ui = in_state(nb, "error")
     assert "no-such-folder" in ui.get_by_role("alert").first.inner_text()
     picture(nb.page, "error")
@@ -192,10 +197,10 @@ def test_problems_name_their_records(notebook, demo_folder, jupyter):
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(demo_folder / "coco", folder)
     next((folder / "images" / "train").iterdir()).unlink()
-    nb = notebook([SETUP + "\nwidget.source = 'torn'"])
+    nb = notebook([chosen("torn")])
     ui = in_state(nb, "ready")
-    problems = ui.get_by_role("region", name="Problems")
-    problems.get_by_role("button").first.click()
+    problems = ui.locator(".nbannot-problems")
+    problems.locator("summary, button").first.click()
     picture(nb.page, "problems")
     assert "instances_train.json" in problems.inner_text()
 
@@ -207,12 +212,12 @@ def test_names_from_files_are_text(notebook, jupyter):
     evil = "<img src=x onerror=\"window.__nbannot_xss=1\">"
     document = coco_document(["a.jpg"], [(0, evil, (1, 1, 9, 9))], (evil,))
     write_coco(jupyter.root / "evil", {"train": document})
-    nb = notebook([SETUP + "\nwidget.source = 'evil'", GALLERY], run=False)
+    nb = notebook([chosen("evil"), GALLERY], run=False)
     nb.run_cell(0)
     ui = in_state(nb, "ready")
     painted(nb)
     assert evil in ui.inner_text()
-    ui.get_by_role("gridcell").first.click()
+    ui.locator(".nbannot-tile").first.click()
     ui.get_by_role("group", name="Picture").wait_for()
     nb.page.keyboard.press("Escape")
     ui.locator(".nbannot-go").click()
@@ -263,11 +268,13 @@ type(get_format("imagefolder")).read = read
 @pytest.mark.parametrize("width", [420, 1280])
 def test_themes_and_widths(notebook, demo_folder, faults, theme, width):
     """Light and dark, narrow and wide: nothing is cut off, and contrast is sufficient."""
-    nb = notebook([SETUP + "\nwidget.source = 'demo-data/coco'", GALLERY], "lab", run=False)
+    nb = notebook([chosen("demo-data/coco"), GALLERY], "lab", run=False)
     page = nb.page
     page.set_viewport_size({"width": width, "height": 1400})
     page.evaluate("(t) => window.jupyterapp.commands.execute('apputils:change-theme', {theme: t})", theme)
-    page.locator(f"body[data-jp-theme-name='{theme}']").wait_for()
+    page.locator(f"body[data-jp-theme-name='{theme}']").wait_for(
+        state="attached"
+    )
     nb.run_cell(0)
     ui = in_state(nb, "ready")
     painted(nb)

@@ -25,13 +25,23 @@ function draw(shapes: Shape[], options: Partial<DrawOptions> = {}) {
 describe("shapes on the canvas", () => {
 	it("draws a box in its label's colour, scaled and shifted", () => {
 		const { path, calls } = draw([{ type: "box", label: 0, box: [5, 10, 20, 30] }]);
-		expect(path).toEqual([[20, 20], [60, 20], [60, 80], [20, 80]]);
+		expect(path).toEqual([
+			[20, 20],
+			[60, 20],
+			[60, 80],
+			[20, 80],
+		]);
 		expect(calls("stroke")[0]).toMatchObject({ stroke: "#ff0000", alpha: 1, dash: [] });
 	});
 
 	it("turns a box clockwise about its centre", () => {
 		const { path } = draw([{ type: "box", box: [0, 0, 20, 10], rotation: 90 }]);
-		expect(path).toEqual([[40, -10], [40, 30], [20, 30], [20, -10]]);
+		expect(path).toEqual([
+			[40, -10],
+			[40, 30],
+			[20, 30],
+			[20, -10],
+		]);
 	});
 
 	it("fills each part of a polygon on its own, holes left out", () => {
@@ -58,7 +68,10 @@ describe("shapes on the canvas", () => {
 	it("joins the joints of a skeleton by its label's edges, leaves absent ones out, hidden ones hollow", () => {
 		const points = [0, 0, 10, 0, 20, 0];
 		const { path, calls } = draw([{ type: "skeleton", label: 1, points, visibility: [2, 1, 0] }]);
-		expect(path).toEqual([[10, 0], [30, 0]]);
+		expect(path).toEqual([
+			[10, 0],
+			[30, 0],
+		]);
 		expect(calls("arc")).toHaveLength(2);
 		expect(calls("fill")).toHaveLength(1); // the visible one only
 	});
@@ -80,7 +93,13 @@ describe("shapes on the canvas", () => {
 
 	it("brings one annotation out, last, and the others faint", () => {
 		const box: Shape = { type: "box", box: [0, 0, 1, 1] };
-		const { calls } = draw([{ ...box, label: 0 }, { ...box, label: 1 }], { active: 0 });
+		const { calls } = draw(
+			[
+				{ ...box, label: 0 },
+				{ ...box, label: 1 },
+			],
+			{ active: 0 },
+		);
 		expect(calls("stroke").map(({ stroke, alpha }) => [stroke, alpha])).toEqual([
 			["#00ff00", 0.3],
 			["#ff0000", 1],
@@ -88,9 +107,12 @@ describe("shapes on the canvas", () => {
 	});
 
 	it("does not believe a colour that is none", () => {
-		const { header, buffers } = makePage([{ shapes: [{ type: "box", label: 0, box: [0, 0, 1, 1] }] }], {
-			labels: [{ name: "x", color: "#fff;background:url(//evil)", points: null, edges: [] }],
-		});
+		const { header, buffers } = makePage(
+			[{ shapes: [{ type: "box", label: 0, box: [0, 0, 1, 1] }] }],
+			{
+				labels: [{ name: "x", color: "#fff;background:url(//evil)", points: null, edges: [] }],
+			},
+		);
 		const fake = fakeContext();
 		const frame = { scale: 1, left: 0, top: 0 };
 		drawAnnotations(fake.context, decodePage(header, buffers), 0, { frame, lineWidth: 1 });
@@ -100,14 +122,20 @@ describe("shapes on the canvas", () => {
 
 describe("masks", () => {
 	it("are painted at the size they are shown at", () => {
-		const page = pageOf([{ type: "mask", label: 0, mask: "0<", size: [3, 4] }], { width: 4, height: 3 });
+		const page = pageOf([{ type: "mask", label: 0, mask: "0<", size: [3, 4] }], {
+			width: 4,
+			height: 3,
+		});
 		expect(maskRaster(page, 0, 100)).toMatchObject({ width: 4, height: 3 });
 		expect(maskRaster(page, 0, 2)).toMatchObject({ width: 2, height: 2 });
 		expect(maskRaster(page, 0, 2)?.pixels.every((value) => value !== 0)).toBe(true);
 	});
 
 	it("give the item its size where it has none", () => {
-		const page = pageOf([{ type: "mask", mask: "0<", size: [3, 4] }], { width: null, height: null });
+		const page = pageOf([{ type: "mask", mask: "0<", size: [3, 4] }], {
+			width: null,
+			height: null,
+		});
 		expect(maskRaster(page, 0, 100)).toMatchObject({ width: 4, height: 3 });
 	});
 

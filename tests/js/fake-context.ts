@@ -11,7 +11,13 @@ export interface Drawn {
 
 export function fakeContext() {
 	const drawn: Drawn[] = [];
-	const state = { strokeStyle: "", fillStyle: "", globalAlpha: 1, lineWidth: 1, dash: [] as number[] };
+	const state = {
+		strokeStyle: "",
+		fillStyle: "",
+		globalAlpha: 1,
+		lineWidth: 1,
+		dash: [] as number[],
+	};
 	const saved: (typeof state)[] = [];
 	const record =
 		(call: string) =>

@@ -29,7 +29,15 @@ export interface ItemSpec extends Partial<PageItem> {
 
 export const LABELS: PageLabel[] = [
 	{ name: "cat", color: "#ff0000", points: null, edges: [] },
-	{ name: "person", color: "#00ff00", points: ["a", "b", "c"], edges: [[0, 1], [1, 2]] },
+	{
+		name: "person",
+		color: "#00ff00",
+		points: ["a", "b", "c"],
+		edges: [
+			[0, 1],
+			[1, 2],
+		],
+	},
 ];
 
 /** A picture by its first bytes. */
@@ -51,10 +59,8 @@ export function makePage(
 	};
 	const bytes = (text = "") => [...text].map((letter) => letter.charCodeAt(0));
 	const hasVisibility = all.some((shape) => shape.visibility);
-	const float = (of: (shape: Shape) => number | undefined) => [
-		"float32",
-		all.map((shape) => of(shape) ?? Number.NaN),
-	] as const;
+	const float = (of: (shape: Shape) => number | undefined) =>
+		["float32", all.map((shape) => of(shape) ?? Number.NaN)] as const;
 	const columns: Record<string, readonly ["float32" | "int32" | "uint8", number[]]> = {
 		"annotation.item": ["int32", all.map(({ item }) => item)],
 		"annotation.type": ["uint8", all.map(({ type }) => TYPES.indexOf(type))],
@@ -73,7 +79,10 @@ export function makePage(
 		visibility: [
 			"uint8",
 			hasVisibility
-				? all.flatMap(({ points = [], visibility }) => visibility ?? points.slice(0, points.length / 2).map(() => 2))
+				? all.flatMap(
+						({ points = [], visibility }) =>
+							visibility ?? points.slice(0, points.length / 2).map(() => 2),
+					)
 				: [],
 		],
 		"annotation.mask_start": ["int32", offsets(all.map(({ mask = "" }) => mask.length))],

@@ -1,13 +1,19 @@
-import { readFileSync } from "node:fs";
+/// <reference types="vite/client" />
 import { describe, expect, it } from "vitest";
 import { decodePage, TYPES } from "../../src/nbannot/js/shared/page.ts";
 import { pictureType } from "../../src/nbannot/js/shared/pictures.ts";
+import schema from "../../src/nbannot/schema.py?raw";
 import { JPEG, makePage } from "./make-page.ts";
 
 describe("decodePage", () => {
 	it("gives each item its annotations, whatever order they come in", () => {
 		const { header, buffers } = makePage([
-			{ shapes: [{ type: "box", box: [1, 2, 3, 4] }, { type: "tag", label: 1 }] },
+			{
+				shapes: [
+					{ type: "box", box: [1, 2, 3, 4] },
+					{ type: "tag", label: 1 },
+				],
+			},
 			{},
 			{ shapes: [{ type: "polyline", points: [0, 0, 5, 5] }] },
 		]);
@@ -39,12 +45,14 @@ describe("decodePage", () => {
 	it("says what is wrong with a page that does not fit its header", () => {
 		const { header, buffers } = makePage([{}]);
 		expect(() => decodePage(header, buffers.slice(1))).toThrow("21 columns but 20 buffers");
-		const renamed = { ...header, columns: header.columns.map((c) => ({ ...c, name: `_${c.name}` })) };
+		const renamed = {
+			...header,
+			columns: header.columns.map((c) => ({ ...c, name: `_${c.name}` })),
+		};
 		expect(() => decodePage(renamed, buffers)).toThrow("no column annotation.item");
 	});
 
 	it("knows the types in the order of schema.py", () => {
-		const schema = readFileSync("src/nbannot/schema.py", "utf-8");
 		const body = /^TYPES = \((.*?)^\)/ms.exec(schema)?.[1] ?? "";
 		expect([...body.matchAll(/"(\w+)"/g)].map(([, name]) => name)).toEqual([...TYPES]);
 	});

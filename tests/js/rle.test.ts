@@ -7,9 +7,9 @@ const bytes = (text: string) => Uint8Array.from(text, (letter) => letter.charCod
 function painted(counts: string, height: number, width: number, rows = height, columns = width) {
 	const raster = { width: columns, height: rows, pixels: new Uint32Array(rows * columns) };
 	paintMask(decodeCounts(bytes(counts)), height, width, raster, 1);
-	return Array.from({ length: rows }, (_, y) =>
-		[...raster.pixels.subarray(y * columns, (y + 1) * columns)],
-	);
+	return Array.from({ length: rows }, (_, y) => [
+		...raster.pixels.subarray(y * columns, (y + 1) * columns),
+	]);
 }
 
 /** A disk of radius 100 about (200, 150) in 300 x 400, encoded by pycocotools 2. */
@@ -19,10 +19,36 @@ const DISK =
 // All made with pycocotools.mask.encode.
 describe("masks in COCO's compressed run lengths", () => {
 	it.each([
-		["13", [[0, 1], [1, 1]]],
-		["0111", [[1, 1], [0, 1]]],
-		["<", [[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]],
-		["0<", [[1, 1, 1, 1], [1, 1, 1, 1], [1, 1, 1, 1]]],
+		[
+			"13",
+			[
+				[0, 1],
+				[1, 1],
+			],
+		],
+		[
+			"0111",
+			[
+				[1, 1],
+				[0, 1],
+			],
+		],
+		[
+			"<",
+			[
+				[0, 0, 0, 0],
+				[0, 0, 0, 0],
+				[0, 0, 0, 0],
+			],
+		],
+		[
+			"0<",
+			[
+				[1, 1, 1, 1],
+				[1, 1, 1, 1],
+				[1, 1, 1, 1],
+			],
+		],
 		[
 			"031N0001020O0N31M11O",
 			[
@@ -43,12 +69,22 @@ describe("masks in COCO's compressed run lengths", () => {
 
 	it("samples a large mask at the size it is shown at, by the centres of the pixels", () => {
 		expect(painted(DISK, 300, 400).flat().filter(Boolean)).toHaveLength(31_397);
-		expect(painted(DISK, 300, 400, 3, 4)).toEqual([[0, 0, 0, 0], [0, 1, 1, 0], [0, 0, 0, 0]]);
+		expect(painted(DISK, 300, 400, 3, 4)).toEqual([
+			[0, 0, 0, 0],
+			[0, 1, 1, 0],
+			[0, 0, 0, 0],
+		]);
 		expect(painted(DISK, 300, 400, 30, 40).flat().filter(Boolean)).toHaveLength(316);
 	});
 
 	it("stays inside the picture whatever the counts say", () => {
-		expect(painted("0l^`n0T3", 2, 2)).toEqual([[1, 1], [1, 1]]);
-		expect(painted("", 2, 2)).toEqual([[0, 0], [0, 0]]);
+		expect(painted("0l^`n0T3", 2, 2)).toEqual([
+			[1, 1],
+			[1, 1],
+		]);
+		expect(painted("", 2, 2)).toEqual([
+			[0, 0],
+			[0, 0],
+		]);
 	});
 });

@@ -36,7 +36,11 @@ describe("a call", () => {
 		const { id } = fake.sent[0] as { id: string };
 		fake.reply({ kind: "progress", id, done: 1, total: 2 });
 		fake.reply({ kind: "error", id, type: "X", message: "bad", where: "a.json", hint: "fix it" });
-		await expect(pending).rejects.toMatchObject({ message: "bad", where: "a.json", hint: "fix it" });
+		await expect(pending).rejects.toMatchObject({
+			message: "bad",
+			where: "a.json",
+			hint: "fix it",
+		});
 		await expect(pending).rejects.toBeInstanceOf(PythonError);
 		expect(onProgress).toHaveBeenCalledOnce();
 	});

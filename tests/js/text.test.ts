@@ -3,15 +3,21 @@ import { inkOn, safeColor } from "../../src/nbannot/js/shared/color.ts";
 import { baseName, bytes, counted, duration } from "../../src/nbannot/js/shared/text.ts";
 
 describe("numbers in words", () => {
-	it.each([[0, "0 B"], [999, "999 B"], [1500, "1.5 kB"], [19_400_000, "19 MB"], [999_600_000, "1.0 GB"], [null, ""]])(
-		"%s bytes are %s",
-		(size, text) => expect(bytes(size)).toBe(text),
-	);
+	it.each([
+		[0, "0 B"],
+		[999, "999 B"],
+		[1500, "1.5 kB"],
+		[19_400_000, "19 MB"],
+		[999_600_000, "1.0 GB"],
+		[null, ""],
+	])("%s bytes are %s", (size, text) => expect(bytes(size)).toBe(text));
 
-	it.each([[0.2, "less than a second"], [42.4, "42 s"], [130, "2 min"], [7300, "2 h 2 min"]])(
-		"%d seconds are %s",
-		(seconds, text) => expect(duration(seconds)).toBe(text),
-	);
+	it.each([
+		[0.2, "less than a second"],
+		[42.4, "42 s"],
+		[130, "2 min"],
+		[7300, "2 h 2 min"],
+	])("%d seconds are %s", (seconds, text) => expect(duration(seconds)).toBe(text));
 
 	it("counts one as one", () => {
 		expect(counted(1, "item")).toBe("1 item");

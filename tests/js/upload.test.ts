@@ -9,7 +9,8 @@ const CHUNK = 4;
 /** A Python that keeps what arrives, and answers a chunk when the test says so. */
 function fakePython({ window = 2, auto = true } = {}) {
 	const kept: number[][] = [];
-	const waiting: { file: number; offset: number; answer: () => void; fail: (e: Error) => void }[] = [];
+	const waiting: { file: number; offset: number; answer: () => void; fail: (e: Error) => void }[] =
+		[];
 	const lists: { path: string; size: number }[][] = [];
 	const aborted: string[] = [];
 	let flying = 0;

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +77,7 @@ def _refuse_to_replace(project: Project, folder: Path) -> None:
 @contextmanager
 def staged(place: Path) -> Iterator[Path]:
     """Give a path to write to, beside `place`; whatever is left there is removed."""
+    made = [p for p in place.parents if not p.exists()]
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
@@ -88,6 +89,9 @@ def staged(place: Path) -> Iterator[Path]:
         raise NbannotError(f"{place} can't be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        for parent in made:  # innermost first; one that holds the export stays
+            with suppress(OSError):
+                parent.rmdir()
 
 
 def write_to(

@@ -66,3 +66,17 @@ class Coco(Format):
         from .coco_read import read_coco
 
         return read_coco(source, self.check_options(options), ledger, progress, limit)
+
+    def write(
+        self,
+        export: Export,
+        sink: Sink,
+        options: Mapping[str, Any],
+        ledger: Ledger,
+        progress: Progress,
+    ) -> None:
+        """Write annotations/<task>_<subset>.json and images/<subset>/."""
+        from .coco_write import write_coco
+
+        self.check_options(options, writing=True)
+        write_coco(export, sink, ledger, progress)

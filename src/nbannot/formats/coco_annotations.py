@@ -23,7 +23,14 @@ from .coco_json import Document
 from .coco_labels import ident
 from .coco_records import Annotation, Lines, again, decode
 from .coco_segmentation import (
-    Mask, Odd, Polygons, kinds_of, list_array, parse_boxes, parse_keypoints, parse_polygons,
+    Mask,
+    Odd,
+    Polygons,
+    kinds_of,
+    list_array,
+    parse_boxes,
+    parse_keypoints,
+    parse_polygons,
     parse_rles,
 )  # fmt: skip
 from .coco_twins import Twins
@@ -153,12 +160,12 @@ class AnnotationReader:
     ) -> tuple[Floats, NDArray[np.int8], Polygons, list[Mask], Floats, Integers]:
         # Boxes; kind of segmentation (0 none, 1 polygon, 2 run lengths); polygons; masks; all
         # numbers of the keypoints, and how many each record has. Raises Odd.
-        boxes = parse_boxes([bytes(r.bbox) for r in records])
+        boxes = parse_boxes([r.bbox for r in records])
         texts = [bytes(r.segmentation) for r in records]
         kinds = kinds_of(texts)
-        polygons = parse_polygons([texts[i] for i in np.flatnonzero(kinds == 1)])
-        masks = parse_rles([texts[i] for i in np.flatnonzero(kinds == 2)])
-        joints, lengths = parse_keypoints([bytes(r.keypoints) for r in records])
+        polygons = parse_polygons([texts[i] for i in np.flatnonzero(kinds == 1).tolist()])
+        masks = parse_rles([texts[i] for i in np.flatnonzero(kinds == 2).tolist()])
+        joints, lengths = parse_keypoints([r.keypoints for r in records])
         bare = np.isnan(boxes[:, 0]) & (kinds == 0) & (lengths == 0)
         if any(records[i].area or records[i].iscrowd is not None for i in np.flatnonzero(bare)):
             raise Odd
@@ -208,7 +215,9 @@ class AnnotationReader:
             columns["score"] = scores
         if tracks.count(None) < count:
             own = columns.get("track", [None] * count)
-            columns["track"] = [o if t is None else str(t) for t, o in zip(tracks, own, strict=True)]
+            columns["track"] = [
+                o if t is None else str(t) for t, o in zip(tracks, own, strict=True)
+            ]
         self._add_segmentation(columns, kinds, polygons, masks)
         rows = table(columns, ANNOTATIONS)
         if has_points.any():
@@ -227,7 +236,8 @@ class AnnotationReader:
         for mask, i in zip(masks, np.flatnonzero(kinds == 2).tolist(), strict=True):
             width, height = self._sizes[items[i] - self._first]
             problem = mask.problem
-            if not problem and (mask.width, mask.height) != (width, height) and width == width:
+            fits = np.isnan(width) or (mask.width, mask.height) == (width, height)
+            if not problem and not fits:
                 problem = f"its mask is {mask.width}x{mask.height} (width x height), "
                 problem += f"but the image is {width:.0f}x{height:.0f}"
                 if (mask.height, mask.width) == (width, height):
@@ -264,7 +274,7 @@ class AnnotationReader:
         self.as_corners += int(corners.sum())
         for i in np.flatnonzero(outside).tolist():
             text = f"its box {_short(boxes[i])} reaches outside the image"
-            if width[i] == width[i]:
+            if not np.isnan(width[i]):
                 text += f" of {width[i]:.0f}x{height[i]:.0f}"
             self._lines.warn(records[i], "box reaches outside the image", text + "; kept as it is")
         for i in np.flatnonzero((w <= 0) | (h <= 0)).tolist():

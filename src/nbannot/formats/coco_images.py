@@ -7,11 +7,10 @@ captions) repeat their images, with ids of their own or not: one path is one ite
 from __future__ import annotations
 
 import json
-import posixpath
 import re
-from collections.abc import Sequence
-from typing import Any, NamedTuple
-from urllib.parse import unquote, urlsplit
+from collections.abc import Iterable, Sequence
+from itertools import compress
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -19,22 +18,33 @@ import pyarrow as pa
 from msgspec import Raw
 from numpy.typing import NDArray
 
-from ..errors import UnsafeSourceError
 from ..ledger import Ledger
 from ..progress import Progress
 from ..schema import ITEMS, table
 from ..sources.base import Source
+from .coco_image_names import (
+    MAX_SIDE,
+    Line,
+    Named,
+    id_of,
+    is_url,
+    meta_of,
+    named,
+    quoted,
+    side,
+    text_of,
+)  # fmt: skip
 from .coco_json import Document, plain_json
-from .coco_labels import ident
 from .coco_layout import Part, near
-from .media_index import MediaIndex, as_path
+from .media_index import MediaIndex
 
-__all__ = ["Images"]
+__all__ = ["Ids", "Images"]
 
-_CHUNK = 10_000
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-_NUMBER = re.compile(rb"-?\d+(?:\.0+)?")
-_MAX_SIDE = 2**31 - 1
+_CHUNK = 5_000
+_COLUMNS = ("key", "media", "uri", "width", "height", "source_id", "meta")
+_OWN = ("id", "file_name", "width", "height")
+# Names that need a second look: empty, absolute, with blanks around, backslashes, addresses.
+_UNUSUAL = re.compile(r"^$|^[/ ]|^\.|^.:| $|\\|://|\.\.|[^\x20-\x7e\n]", re.MULTILINE)
 _PROBLEMS = {
     "ambiguous": "several files fit the image's name",
     "unicode": "the file's name is in another Unicode form",
@@ -42,12 +52,6 @@ _PROBLEMS = {
 }
 
 Ids = dict[int | str, int]
-
-
-class _Named(NamedTuple):
-    key: str  # the item's key
-    path: str  # what to look for in the source
-    url: str  # "" where the name is no URL
 
 
 class Images:
@@ -58,18 +62,30 @@ class Images:
         first: int,
     ) -> None:  # fmt: skip
         self._source, self._index, self._ledger = source, index, ledger
-        self._subset, self._first = subset, first
-        self._rows: list[dict[str, Any]] = []
-        self._numbers: dict[str, int] = {}  # key -> item number
-        self._missing: list[tuple[str, str, str, str]] = []  # file, where, record, key
+        self._subset, self.first = subset, first
+        self._columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
+        self._numbers: dict[str, int] = {}  # key -> row
+        self._files: list[str] = []  # per row, where its image was met first
+        self._places: list[int] = []
+        self._records: dict[int, str] = {}  # row -> what the ledger calls it, if unusual
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._places)
 
     @property
     def following(self) -> int:
         """The number of the next item."""
-        return self._first + len(self._rows)
+        return self.first + len(self)
+
+    @property
+    def keys(self) -> list[str]:
+        """The key of each item, in order."""
+        return self._columns["key"]
+
+    def sizes(self) -> NDArray[np.float64]:
+        """Return (width, height) of each item, shape (n, 2), NaN where not known."""
+        sides = [self._columns["width"], self._columns["height"]]
+        return np.array(sides, np.float64).T.reshape(-1, 2)
 
     def add(
         self, document: Document, part: Part, progress: Progress, limit: int | None = None
@@ -82,207 +98,231 @@ class Images:
         ids: Ids = {}
         mine: set[str] = set()
         raws = document.images
-        step = _CHUNK if limit is None else max(limit, 100)
+        is_first = not len(self)
+        step = _CHUNK if limit is None else min(max(limit, 100), _CHUNK)
         for start in range(0, len(raws), step):
             chunk = raws[start : start + step]
             self._ledger.read(len(chunk))
-            for at, image in enumerate(_decode(document, chunk), start):
-                self._image(image, at, part, folders, ids, mine, limit)
+            images = _decode(document, chunk)
+            if limit is not None or not self._many(images, start, part, folders, ids, mine):
+                for at, image in enumerate(images, start):
+                    self._one(image, at, part, folders, ids, mine, limit)
             progress.advance(len(chunk))
-            if limit is not None and len(self) >= limit and not self._more(document, limit):
+            # A file after the first may name the same images anywhere in its list.
+            if limit is not None and is_first and len(self) >= limit:
                 break
         return ids
 
-    def _more(self, document: Document, limit: int) -> bool:
-        # A file after the subset's first one may name the same images anywhere in its list.
-        return len(self._numbers) > limit or document.path != self._rows[0]["_file"]
+    # -- many at once, where nothing is unusual ---------------------------------------
 
-    def _image(
+    def _many(
+        self, images: list[Any], start: int, part: Part, folders: Sequence[str], ids: Ids,
+        mine: set[str],
+    ) -> bool:  # fmt: skip
+        # False, and nothing done, where one of them has to be looked at by itself.
+        names = list(images[0]) if isinstance(images[0], dict) else []
+        if "id" not in names or "file_name" not in names:
+            return False
+        try:
+            if {len(image) for image in images} != {len(names)}:
+                return False
+            raws = {name: [image[name] for image in images] for name in names}
+            numbers = _values(raws["id"], list[int])
+            keys = _values(raws["file_name"], list[str])
+            sides = [
+                _values(raws[n], list[int]) if n in raws else [None] * len(images)
+                for n in ("width", "height")
+            ]
+        except (KeyError, TypeError, ValueError):
+            return False
+        text = "\n".join(keys)
+        if (
+            text.count("\n") >= len(keys)
+            or _UNUSUAL.search(text)
+            or any(s[0] is not None and (min(s) <= 0 or max(s) > MAX_SIDE) for s in sides)
+            or len(set(keys)) < len(keys)
+            or len(set(numbers)) < len(numbers)
+            or not ids.keys().isdisjoint(numbers)
+            or not mine.isdisjoint(keys)
+        ):
+            return False
+        metas = _metas(raws, len(images))
+        rows: Iterable[int]
+        if self._numbers.keys().isdisjoint(keys):
+            rows = range(len(self), len(self) + len(keys))
+            self._append(keys, numbers, sides, metas, raws.get("coco_url"), start, part, folders)
+        else:
+            found = [self._numbers.get(key) for key in keys]
+            if None in found or not self._are(found, sides, metas):
+                return False
+            rows = [row for row in found if row is not None]
+            self._ledger.joined(len(keys))
+        mine.update(keys)
+        ids.update(zip(numbers, [self.first + row for row in rows], strict=True))
+        return True
+
+    def _are(self, rows: list[Any], sides: list[list[Any]], metas: list[str | None]) -> bool:
+        # Do these rows hold just that already?
+        told = (("width", sides[0]), ("height", sides[1]), ("meta", metas))
+        return all([self._columns[n][row] for row in rows] == values for n, values in told)
+
+    def _append(
+        self, keys: list[str], numbers: list[int], sides: list[list[Any]],
+        metas: list[str | None], urls: list[Raw] | None, start: int, part: Part,
+        folders: Sequence[str],
+    ) -> None:  # fmt: skip
+        media: list[str | None] = [None] * len(keys)
+        if self._index is not None:
+            for i, (key, number) in enumerate(zip(keys, numbers, strict=True)):
+                say = Line(self._ledger, part.path, f"$.images[{start + i}]", f"image id {number}")
+                media[i] = self._find(Named(key, key, ""), folders, say)
+        uris: list[str | None] = [None] * len(keys)
+        if urls is not None and None in media:
+            uris = [
+                url if path is None and url is not None and is_url(url) else None
+                for url, path in zip(map(text_of, urls), media, strict=True)
+            ]
+        row = len(self)
+        self._numbers.update(zip(keys, range(row, row + len(keys)), strict=True))
+        self._files += [part.path] * len(keys)
+        self._places += range(start, start + len(keys))
+        values: list[list[Any]] = [keys, media, uris, *sides, list(map(str, numbers)), metas]
+        for name, column in zip(_COLUMNS, values, strict=True):
+            self._columns[name] += column
+
+    # -- one by one -------------------------------------------------------------------
+
+    def _one(
         self, image: Any, at: int, part: Part, folders: Sequence[str], ids: Ids, mine: set[str],
         limit: int | None,
     ) -> None:  # fmt: skip
-        say = _Line(self._ledger, part.path, f"$.images[{at}]", f"images[{at}]")
+        say = Line(self._ledger, part.path, f"$.images[{at}]", f"images[{at}]")
         if not isinstance(image, dict):
             say.reject("the image is not an object", "an entry of images is not an object")
             return
-        key = _id(image.pop("id", None))
-        given = _text(image.get("file_name"))
-        record = f"image id {key}" if key is not None else f"images[{at}]"
-        if key in ids:
-            record = f"image id {key} (images[{at}])"
-        say = _Line(self._ledger, part.path, f"$.images[{at}]", record)
-        named = self._named(image, given, key, part, say)
-        item = self._numbers.get(named.key)
-        if item is not None and named.key not in mine:
-            mine.add(named.key)
-            self._join(item, image, key, ids, say)
-            return
-        if item is not None and key is not None and ids.get(key) == item:
-            self._join(item, image, key, ids, say)
+        key = id_of(image.pop("id", None))
+        given = text_of(image.get("file_name"))
+        if key is not None:
+            say.record = f"image id {key}" + (f" (images[{at}])" if key in ids else "")
+        name = named(image, given, key, part.path, self._source.name, say)
+        row = self._numbers.get(name.key)
+        if row is not None and (
+            name.key not in mine or (key is not None and ids.get(key) == self.first + row)
+        ):
+            mine.add(name.key)
+            if key is not None:
+                ids.setdefault(key, self.first + row)
+            self._join(row, image, say)
             return
         if limit is not None and len(self) >= limit:
             return
-        if item is not None:
-            named = self._second(named, item, key, say)
-        mine.add(named.key)
-        number = self._add(named, given, image, key, part, folders, say)
+        if row is not None:
+            name = self._second(name, row, key, say)
+        mine.add(name.key)
+        number = self.first + self._add(name, given, image, key, at, part, folders, say)
         if key is None:
-            say.warn("the image has no id", f"{named.key} has no id, so no annotation can be on it")
+            say.warn("the image has no id", "so no annotation can be on it", name.key)
         elif key in ids:
-            text = f"image id {key} is that of {self._rows[ids[key] - self._first]['key']} too, "
-            say.warn("an image id comes twice", text + "which gets the annotations", named.key)
+            text = f"it is the id of {self.keys[ids[key] - self.first]} too, which gets the "
+            say.warn("an image id comes twice", text + "annotations", name.key)
         else:
             ids[key] = number
 
-    def _named(
-        self, image: dict[str, Raw], given: str | None, key: int | str | None, part: Part,
-        say: _Line,
-    ) -> _Named:  # fmt: skip
-        name = given
-        if not name:
-            url = _text(image.get("coco_url")) or ""
-            # LVIS names its images by URL only: ".../train2017/000000391895.jpg".
-            name = "/".join(url.split("/")[-2:]) if _URL.match(url) else ""
-            if not name:
-                name = str(key) if key is not None else say.record
-                say.warn("the image has no file name", f"{say.record} is named {name!r}", name)
-        if _URL.match(name):
-            path = unquote(urlsplit(name).path).lstrip("/")
-            return _Named(path or name, path, name)
-        if not name.isascii():
-            clean = name.encode("utf-8", "replace").decode()
-            if clean != name:
-                say.warn("the file name is no Unicode text", f"it is read as {clean!r}", clean)
-            name = clean
-        path = as_path(name)
-        if ".." in path.split("/"):
-            folder = part.path.rpartition("/")[0]
-            path = posixpath.normpath(posixpath.join("/" if path[:1] == "/" else folder, path))
-            if path.startswith(".."):
-                raise UnsafeSourceError(
-                    f"The file name {name!r} leads out of {self._source.name}", where=part.path,
-                    hint="Correct the file name; nothing was read.",
-                )  # fmt: skip
-        plain = path.partition(":/")[2] if path[1:3] == ":/" else path
-        return _Named(plain.lstrip("/") or str(key), path, "")
-
-    def _second(self, named: _Named, item: int, key: int | str | None, say: _Line) -> _Named:
-        stem, dot, end = named.key.rpartition(".")
-        count, fresh = 2, named.key
+    def _second(self, name: Named, row: int, key: int | str | None, say: Line) -> Named:
+        stem, dot, end = name.key.rpartition(".")
+        count, fresh = 2, name.key
         while fresh in self._numbers:
-            fresh = f"{stem} ({count}).{end}" if dot and stem else f"{named.key} ({count})"
+            fresh = f"{stem} ({count}).{end}" if dot and stem else f"{name.key} ({count})"
             count += 1
-        first = self._rows[item - self._first]["source_id"]
-        text = f"images {first} and {key} both name {named.key}; the second is the item {fresh!r}"
+        first = self._columns["source_id"][row]
+        text = f"images {first} and {key} both name {name.key}; the second is the item {fresh!r}"
         say.warn("two images have one file name", text, fresh)
-        return named._replace(key=fresh)
+        return name._replace(key=fresh)
 
-    def _join(
-        self, item: int, image: dict[str, Raw], key: int | str | None, ids: Ids, say: _Line
-    ) -> None:
+    def _join(self, row: int, image: dict[str, Raw], say: Line) -> None:
         # The same image once more: it says nothing new, or its other keys are added.
-        if key is not None:
-            ids.setdefault(key, item)
-        row = self._rows[item - self._first]
-        size = (_side(image.pop("width", None)), _side(image.pop("height", None)))
-        for name, value in zip(("width", "height"), size, strict=True):
-            if row[name] is None:
-                row[name] = value
-            elif value and value != row[name]:
-                text = f"{name} of {row['key']} is {value} here and {row[name]} in another record"
-                say.warn("an image has two sizes", text, row["key"])
+        columns = self._columns
+        for name in ("width", "height"):
+            value, known = side(image.pop(name, None)), columns[name][row]
+            if known is None:
+                columns[name][row] = value
+            elif value and value != known:
+                text = f"its {name} is {value} here and {known} in another record"
+                say.warn("an image has two sizes", text, self.keys[row])
         self._ledger.joined()
         image.pop("file_name", None)
-        other = _meta(image)
-        if other is not None and other != row["meta"]:
-            both = {**json.loads(other), **json.loads(row["meta"] or "{}")}
-            row["meta"] = plain_json(both)
+        other, known = meta_of(image), columns["meta"][row]
+        if other is not None and other != known:
+            columns["meta"][row] = plain_json({**json.loads(other), **json.loads(known or "{}")})
 
     def _add(
-        self, named: _Named, given: str | None, image: dict[str, Raw], key: int | str | None,
-        part: Part, folders: Sequence[str], say: _Line,
+        self, name: Named, given: str | None, image: dict[str, Raw], key: int | str | None,
+        at: int, part: Part, folders: Sequence[str], say: Line,
     ) -> int:  # fmt: skip
-        width, height = _side(image.get("width")), _side(image.get("height"))
-        for name, value in (("width", width), ("height", height)):
-            raw = bytes(image.pop(name, Raw(b"null")))
-            if value is None and raw != b"null":
-                text = f"{name} of {named.key} is {raw[:40].decode('utf-8', 'replace')}; left out"
-                say.warn("the image's size is no size", text, named.key)
+        sides = []
+        for what in ("width", "height"):
+            raw = bytes(image.pop(what, Raw(b"null")))
+            sides.append(side(Raw(raw)))
+            if sides[-1] is None and raw != b"null":
+                text = f"its {what} is {raw[:40].decode('utf-8', 'replace')}; left out"
+                say.warn("the image's size is no size", text, name.key)
         image.pop("file_name", None)
-        media = self._find(named, folders, say) if self._index else None
-        url = named.url
-        if not url and media is None and b"://" in bytes(image.get("coco_url", b"")):
-            url = _text(image.get("coco_url")) or ""
-        if given is not None and given != named.key:
+        media = self._find(name, folders, say) if self._index else None
+        url = name.url or (text_of(image.get("coco_url")) if media is None else None)
+        if given is not None and given != name.key:
             image = {"file_name": Raw(json.dumps(given).encode()), **image}
-        number = self.following
-        self._numbers[named.key] = number
-        self._rows.append(
-            {
-                "item": number, "key": named.key, "media": media, "uri": url or None,
-                "width": width, "height": height, "meta": _meta(image),
-                "source_id": None if key is None else str(key), "_file": part.path,
-            }
+        row = len(self)
+        self._numbers[name.key] = row
+        self._files.append(part.path)
+        self._places.append(at)
+        if say.record != f"image id {key}":
+            self._records[row] = say.record
+        values = (
+            name.key, media, url if url and is_url(url) else None, *sides,
+            None if key is None else str(key), meta_of(image),
         )  # fmt: skip
-        if media is None:
-            self._missing.append((say.file, say.where, say.record, named.key))
-        return number
+        for column, value in zip(_COLUMNS, values, strict=True):
+            self._columns[column].append(value)
+        return row
 
-    def _find(self, named: _Named, folders: Sequence[str], say: _Line) -> str | None:
+    def _find(self, name: Named, folders: Sequence[str], say: Line) -> str | None:
         assert self._index is not None
-        found = self._index.find(named.path, folders, tails=True)
+        found = self._index.find(name.path, folders, tails=True)
         if found.problem in _PROBLEMS:
-            text = f"{named.path} is " + (found.path or "the end of several files' names")
-            say.warn(_PROBLEMS[found.problem], text, named.key)
+            text = f"{name.path} is " + (found.path or "the end of several files' names")
+            say.warn(_PROBLEMS[found.problem], text, name.key)
         return found.path
+
+    # -- the result -------------------------------------------------------------------
 
     def finish(self) -> pa.Table:
         """Return the items, and say which have no media file in the source."""
-        rows = self._rows
-        if self._missing and len(self._missing) == len(rows):
+        count = len(self)
+        missing = [path is None for path in self._columns["media"]]
+        if count and all(missing):
             text = (
-                f"none of the {len(rows)} images of subset {self._subset or 'default'} is in "
+                f"none of the {count:,} images of subset {self._subset or 'default'} is in "
                 f"{self._source.name}; their annotations are read all the same"
             )
-            self._ledger.note("no image file is in the source", file=rows[0]["_file"], message=text)
-        elif self._missing:
-            files, places, records, keys = zip(*self._missing, strict=True)
+            self._ledger.note("no image file is in the source", file=self._files[0], message=text)
+        elif any(missing):
+            rows = list(compress(range(count), missing))
             self._ledger.warn(
-                "the image file is missing", file=files, where=places, record=records, item=keys,
-                message=[f"{k} is not in {self._source.name}" for k in keys],
-            )  # fmt: skip
-        names = [n for n in ITEMS.names if rows and n in rows[0]]
-        columns: dict[str, Any] = {n: [row[n] for row in rows] for n in names}
-        columns["kind"] = ["image"] * len(rows)
-        columns["subset"] = [self._subset] * len(rows)
+                "the image file is missing",
+                file=[self._files[row] for row in rows],
+                where=[f"$.images[{self._places[row]}]" for row in rows],
+                record=[self._record(row) for row in rows],
+                item=[self.keys[row] for row in rows],
+                message=[f"{self.keys[row]} is not in {self._source.name}" for row in rows],
+            )
+        columns: dict[str, Any] = dict(self._columns)
+        columns["item"] = np.arange(self.first, self.first + count)
+        columns["kind"] = pa.repeat("image", count)
+        columns["subset"] = pa.repeat(pa.scalar(self._subset, pa.string()), count)
         return table(columns, ITEMS)
 
-    def keys(self) -> list[str]:
-        """Return the key of each item, in order."""
-        return [row["key"] for row in self._rows]
-
-    def sizes(self) -> NDArray[np.float64]:
-        """Return (width, height) of each item, shape (n, 2), NaN where not known."""
-        sides = [(row["width"], row["height"]) for row in self._rows]
-        return np.array(sides, np.float64).reshape(-1, 2)
-
-
-class _Line:
-    """Writes ledger lines about one record."""
-
-    def __init__(self, ledger: Ledger, file: str, where: str, record: str) -> None:
-        self._ledger, self.file, self.where, self.record = ledger, file, where, record
-
-    def warn(self, reason: str, message: str, item: str = "") -> None:
-        self._ledger.warn(
-            reason, file=self.file, where=self.where, record=self.record, item=item,
-            message=f"{self.record}: {message}",
-        )  # fmt: skip
-
-    def reject(self, reason: str, message: str) -> None:
-        self._ledger.reject(
-            reason, file=self.file, where=self.where, record=self.record, message=message
-        )
+    def _record(self, row: int) -> str:
+        return self._records.get(row) or f"image id {self._columns['source_id'][row]}"
 
 
 def _decode(document: Document, raws: list[Raw]) -> list[Any]:
@@ -298,50 +338,16 @@ def _decode(document: Document, raws: list[Raw]) -> list[Any]:
         return found
 
 
-def _id(raw: Raw | None) -> int | str | None:
-    if raw is None:
-        return None
-    text = bytes(raw)
-    return int(text) if text.isdigit() else ident(json.loads(text))
+def _values(raws: list[Raw], kind: Any) -> Any:
+    return msgspec.json.decode(b"[%b]" % b",".join(raws), type=kind)
 
 
-def _text(raw: Raw | None) -> str | None:
-    # The text of a JSON string; None where it is none.
-    if raw is None:
-        return None
-    data = bytes(raw)
-    if data[:1] != b'"':
-        return None
-    if b"\\" not in data:
-        return data[1:-1].decode("utf-8", "replace")
-    text: str = json.loads(data)
-    return text
-
-
-def _side(raw: Raw | None) -> int | None:
-    # A width or height in pixels; None where it is no positive whole number.
-    text = b"" if raw is None else bytes(raw).strip(b'"')
-    if not _NUMBER.fullmatch(text):
-        return None
-    value = int(text.partition(b".")[0])
-    return value if 0 < value <= _MAX_SIDE else None
-
-
-def _meta(image: dict[str, Raw]) -> str | None:
-    # What no column holds, as the text of a JSON object, values as they were written.
-    if not image:
-        return None
-    pairs = [f"{_quoted(k)}:{bytes(v).decode('utf-8', 'replace')}" for k, v in image.items()]
-    return "{" + ",".join(pairs) + "}"
-
-
-_QUOTED: dict[str, str] = {}
-
-
-def _quoted(key: str) -> str:
-    text = _QUOTED.get(key)
-    if text is None:
-        text = json.dumps(key)
-        if len(_QUOTED) < 1000:
-            _QUOTED[key] = text
-    return text
+def _metas(raws: dict[str, list[Raw]], count: int) -> list[str | None]:
+    # What no column holds, as text of JSON objects, values as they were written.
+    names = [n for n in raws if n not in _OWN]
+    if not names:
+        return [None] * count
+    pairs = [quoted(n).encode().replace(b"%", b"%%") + b":%b" for n in names]
+    whole = b"{" + b",".join(pairs) + b"}"
+    columns = [raws[n] for n in names]
+    return [(whole % row).decode("utf-8", "replace") for row in zip(*columns, strict=True)]

@@ -52,7 +52,7 @@ class Document:
         if not records or self._base is None:
             return b"[" + b",".join(records) + b"]"
         begin, end = _span(records, self._base)
-        return b"[%b]" % memoryview(self.data)[begin:end]
+        return b"".join((b"[", memoryview(self.data)[begin:end], b"]"))
 
     def annotations_of(self, image_ids: list[object]) -> list[int]:
         """Return the positions of the annotations that may be on these images, in order.

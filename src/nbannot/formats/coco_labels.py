@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -45,11 +46,13 @@ class Labels:
         """Return the labels met so far, in the order of the files."""
         return tuple(self._labels.values())
 
-    def add(self, categories: Any, path: str, unused: set[Any]) -> dict[int | str, str]:
+    def add(
+        self, categories: Any, path: str, uses_zero: Callable[[], bool]
+    ) -> dict[int | str, str]:
         """Take the categories of one file; return the name of the label of each category id.
 
-        `unused` holds ids of categories that no annotation has: of these, Roboflow's
-        placeholder (id 0, supercategory "none") is left out.
+        Roboflow's placeholder (id 0, supercategory "none") is left out, unless `uses_zero` says
+        that there are annotations of it.
         """
         if not isinstance(categories, list):
             if categories is not None:
@@ -64,7 +67,7 @@ class Labels:
                 text = f"category {number} of {path} has no id, and was not read"
                 self._note("a category has no id", path, f"$.categories[{number}]", text)
                 continue
-            if key == 0 and _placeholder(category, categories) and key in unused:
+            if key == 0 and _placeholder(category, categories) and not uses_zero():
                 text = f"category id 0 ({category.get('name')!r}) groups the others; it is not used"
                 self._note("a placeholder is left out", path, f"$.categories[{number}]", text)
                 continue
@@ -103,7 +106,8 @@ class Labels:
             name = name.encode("utf-8", "replace").decode()  # a lone surrogate is no text
         if not name:
             name = f"category {key}"
-            self._note("a category has no name", path, where, f"category id {key} has no name")
+            text = f"category id {key} has no name; the label is {name!r}"
+            self._note("a category has no name", path, where, text)
         elif name != given:
             text = f"the name of category id {key} was read as {name!r}"
             self._note("a category's name is not text", path, where, text)

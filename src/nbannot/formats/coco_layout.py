@@ -21,6 +21,7 @@ _SPLIT = re.compile(
 )
 _FILE_FOLDERS = ("annotations", "annotation", "labels", "ann", "json")
 _GEOMETRY = {"bbox", "segmentation", "category_id", "caption", "keypoints", "segments_info"}
+_HINTS = {"images", "image_id", "file_name", "categories"}
 _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"(\s*:)?|[{}\[\]]')
 
 
@@ -70,7 +71,7 @@ def json_files(source: Source) -> list[str]:
 
 def shape_of(head: Head, path: str = "") -> Shape:
     """Tell COCO from the other formats that are JSON, by the keys at their places in the head."""
-    if not head.json_start or not head.json_keys & {"images", "image_id", "file_name", "categories"}:
+    if not head.json_start or not head.json_keys & _HINTS:
         return Shape(missing="no images or annotations with an image_id")
     keys = _outline(head.text)
     top, images = keys.get("", set()), keys.get("images", set())

@@ -44,7 +44,7 @@ class PanopticReader:
     """
 
     def __init__(
-        self, source: Source, part: Part, document: Document, lines: Lines,
+        self, source: Source, part: Part, lines: Lines,
         items: Mapping[Any, int], names: Mapping[Any, str], sizes: NDArray[np.float64],
         keys: Sequence[str], first: int,
     ) -> None:  # fmt: skip
@@ -53,7 +53,7 @@ class PanopticReader:
         stem = part.path.rpartition(".")[0]
         folder = part.path.rpartition("/")[0]
         self._folders = (f"{stem}/", f"{folder}/" if folder else "", "")
-        self._document = document
+        lines.noun = "panoptic annotation"
         lines.item_key = lambda image: keys[items[image] - first] if image in items else ""
 
     def count(self, raws: list[Raw]) -> int:
@@ -82,7 +82,7 @@ class PanopticReader:
             ids, problem = self._pixels(values.get("file_name"), item)
         for segment in segments:
             key = ident(segment.get("id"))
-            one = Annotation(record.image_id, id=f"{key} of {at}", at=at)
+            one = Annotation(record.image_id, id=f"{at}, segment {key}", at=at)
             if ids is None or item is None:
                 self._lines.reject(one, "the segment has no mask", problem)
                 continue
@@ -97,7 +97,9 @@ class PanopticReader:
             text = f"it has category id {category}, which is not declared"
             self._lines.reject(record, "the category is not declared", text)
             return
-        mask = ids == key if isinstance(key, int) else np.zeros(0, np.bool_)
+        mask: NDArray[np.bool_] = (
+            ids == key if isinstance(key, int) else np.zeros(ids.shape, np.bool_)
+        )
         if not mask.any():
             text = f"segment {key} has no pixel in its PNG"
             self._lines.reject(record, "the segment has no mask", text)
@@ -127,13 +129,13 @@ class PanopticReader:
                 if picture.width * picture.height > MAX_PIXELS:
                     return None, f"{path} has {picture.width}x{picture.height} pixels, too many"
                 wide = picture if picture.mode in ("L", "I", "I;16") else picture.convert("RGB")
-                pixels = np.asarray(wide, np.uint32)
+                pixels: NDArray[Any] = np.asarray(wide, np.uint32)
         except (UnidentifiedImageError, OSError, SyntaxError, ValueError, SourceError) as error:
             return None, f"{path} can't be read: {error}"
         if pixels.ndim == 3:
             pixels = pixels[..., 0] | pixels[..., 1] << 8 | pixels[..., 2] << 16
         width, height = self._sizes[item - self._first]
-        if width == width and pixels.shape != (height, width):
+        if not np.isnan(width) and pixels.shape != (height, width):
             size = f"{pixels.shape[1]}x{pixels.shape[0]}"
             return None, f"{path} is {size}, but the image is {width:.0f}x{height:.0f}"
         return pixels, ""

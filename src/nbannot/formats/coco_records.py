@@ -18,35 +18,13 @@ from msgspec import Raw
 from ..ledger import Ledger
 from .coco_json import Document, plain_json
 from .coco_labels import ident
+from .coco_segmentation import ABSENT
 
-__all__ = ["ABSENT", "Annotation", "Lines", "again", "decode", "mend"]
-
-ABSENT = Raw()
-
-
-class Annotation(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    """One annotation; geometry stays JSON text (`ABSENT` where there is none)."""
-
-    image_id: int | str
-    id: int | str | None = None
-    category_id: int | str | None = None
-    bbox: Raw = ABSENT
-    segmentation: Raw = ABSENT
-    area: Raw = ABSENT
-    iscrowd: int | None = None
-    keypoints: Raw = ABSENT
-    num_keypoints: int | None = None
-    attributes: Raw = ABSENT
-    score: float | None = None
-    caption: Raw = ABSENT
-    track_id: int | str | None = None
-    # Not keys of COCO (a blank in front, so that no file has them):
-    at: int = msgspec.field(default=-1, name=" at")  # position in the file
-    more: str = msgspec.field(default="", name=" more")  # other keys, as `"key":value,...`
+__all__ = ["Annotation", "Lines", "again", "decode", "mend"]
 
 
-class _Loose(msgspec.Struct, gc=False):
-    # The same, other keys passed over.
+class _Keys(msgspec.Struct, gc=False):
+    # COCO's keys, and what CVAT, Datumaro and FiftyOne add; others are passed over.
     image_id: int | str
     id: int | str | None = None
     category_id: int | str | None = None
@@ -62,9 +40,19 @@ class _Loose(msgspec.Struct, gc=False):
     track_id: int | str | None = None
 
 
-_KEYS = frozenset(_Loose.__struct_fields__)
+class Annotation(_Keys, gc=False, forbid_unknown_fields=True):
+    """One annotation; geometry stays JSON text (`ABSENT` where there is none).
+
+    `at` is its position in the file; `more` holds its other keys, as ``"key":value,...``.
+    """
+
+    at: int = msgspec.field(default=-1, name=" at")  # with a blank: no file has such a key
+    more: str = msgspec.field(default="", name=" more")
+
+
+_KEYS = frozenset(_Keys.__struct_fields__)
 _usual = msgspec.json.Decoder(list[Annotation])
-_loose = msgspec.json.Decoder(list[_Loose])
+_loose = msgspec.json.Decoder(list[_Keys])
 _parts = msgspec.json.Decoder(list[dict[str, Raw]])
 
 
@@ -74,6 +62,7 @@ class Lines:
     def __init__(self, ledger: Ledger, path: str) -> None:
         self.ledger, self.path = ledger, path
         self.item_key: Callable[[Any], str] = lambda image_id: ""
+        self.noun = "annotation id"
         self._named: dict[str, int] = {}
 
     def warn(self, record: Annotation, reason: str, message: str) -> None:
@@ -87,7 +76,7 @@ class Lines:
     def _line(
         self, write: Callable[..., None], record: Annotation, reason: str, message: str
     ) -> None:
-        name = called = f"annotation id {record.id}"
+        name = called = f"{self.noun} {record.id}"
         # A line must name one record only, and ids may come twice.
         if record.id is None or self._named.setdefault(name, record.at) != record.at:
             name = f"annotations[{record.at}]"
@@ -117,9 +106,9 @@ def decode(
 
 def _find_twice(text: bytes, raws: list[Raw], places: Sequence[int], lines: Lines) -> None:
     # JSON keeps the last of two equal keys and says nothing. Counting colons finds out: where all
-    # records look like the first (run lengths aside, which have two keys), there are none.
+    # records look like the first (run lengths aside: an object of two keys), there are none.
     usual = _colons(raws[0])
-    colons = text.count(b":") - 2 * text.count(b'"counts"')
+    colons = text.count(b":") - 2 * (text.count(b"{") - len(raws))
     if usual is not None and colons == len(raws) * usual:
         return
     for raw, at in zip(raws, places, strict=True):
@@ -135,26 +124,29 @@ def _find_twice(text: bytes, raws: list[Raw], places: Sequence[int], lines: Line
 
 
 def _colons(raw: Raw) -> int | None:
-    # How many colons a record of these keys has (less two for run lengths); None: it has more.
+    # How many colons a record of these keys has, less two per object in it; None: it has more.
     data = bytes(raw)
     try:
         keys: dict[str, Raw] = msgspec.json.decode(data, type=dict[str, Raw])
     except (msgspec.DecodeError, UnicodeDecodeError):
         return 0  # not an object, or not text: told elsewhere
     count = sum(k.count(":") + 1 + bytes(v).count(b":") for k, v in keys.items())
-    return count - 2 * data.count(b'"counts"') if count == data.count(b":") else None
+    return count - 2 * (data.count(b"{") - 1) if count == data.count(b":") else None
 
 
-def _decode_loosely(text: bytes, raws: list[Raw], places: Sequence[int], lines: Lines) -> list[Annotation]:
+def _decode_loosely(
+    text: bytes, raws: list[Raw], places: Sequence[int], lines: Lines
+) -> list[Annotation]:
     try:
         loose, parts = _loose.decode(text), _parts.decode(text)
     except (msgspec.ValidationError, UnicodeDecodeError):
         each = (_one(raw, at, lines) for raw, at in zip(raws, places, strict=True))
         return [record for record in each if record is not None]
-    names = _Loose.__struct_fields__
+    names = _Keys.__struct_fields__
     found = []
     for known, keys, at in zip(loose, parts, places, strict=True):
-        record = Annotation(*[getattr(known, n) for n in names], at=at)
+        record = Annotation(*[getattr(known, n) for n in names])
+        record.at = at
         if len(keys) > len(_KEYS) or not keys.keys() <= _KEYS:
             pairs = ((k, v) for k, v in keys.items() if k not in _KEYS)
             record.more = ",".join(f"{json.dumps(k)}:{_utf8(v)}" for k, v in pairs)
@@ -181,7 +173,7 @@ def _one(raw: Raw, at: int, lines: Lines) -> Annotation | None:
 def again(record: Annotation, lines: Lines) -> Annotation | None:
     """Mend a decoded record whose geometry turned out to have an unusual shape."""
     values: dict[str, Any] = json.loads("{" + record.more + "}") if record.more else {}
-    for name in _Loose.__struct_fields__:
+    for name in _Keys.__struct_fields__:
         value = getattr(record, name)
         if isinstance(value, Raw):
             if value is not ABSENT and bytes(value):
@@ -201,6 +193,7 @@ def mend(values: dict[str, Any], at: int, lines: Lines) -> Annotation | None:
         lines.reject(record, "the annotation is on no image", "it has no image_id")
         return None
     more: dict[str, Any] = {}
+    problems: list[tuple[str, str]] = []
     has_box = "bbox" in values
     category = values.pop("category_id", None)
     record.category_id = ident(category)
@@ -216,7 +209,7 @@ def mend(values: dict[str, Any], at: int, lines: Lines) -> Annotation | None:
             continue
         mended, problem = mender(value)
         if problem:
-            lines.warn(record, f"{name} is not as COCO's", f"{name} {problem}")
+            problems.append((name, problem))
         if mended is not None:
             setattr(record, name, mended)
         if mended is None and value not in (None, [], ""):
@@ -224,9 +217,11 @@ def mend(values: dict[str, Any], at: int, lines: Lines) -> Annotation | None:
     broken = [n for n in ("bbox", "segmentation", "keypoints") if n in more]
     if not record.bbox and not record.segmentation and not record.keypoints:
         if broken or has_box or _means_geometry(record):
-            what = " and ".join(broken) or "bbox"
-            lines.reject(record, "no usable geometry", f"it has no usable {what}")
+            what = "; ".join(f"{n} {p.partition('; it is kept')[0]}" for n, p in problems)
+            lines.reject(record, "no usable geometry", what or "bbox is empty")
             return None
+    for name, problem in problems:
+        lines.warn(record, f"{name} is not as COCO's", f"{name} {problem}")
     record.more = plain_json(more)[1:-1] if more else ""
     return record
 
@@ -283,7 +278,7 @@ def _mend_segmentation(value: Any) -> tuple[Raw | None, str]:
     left: list[str] = []
     for ring in rings:
         flat = ring
-        if isinstance(ring, list) and ring and all(isinstance(p, list) and len(p) == 2 for p in ring):
+        if isinstance(ring, list) and ring and all(_has_length(p, 2) for p in ring):
             flat = [v for point in ring for v in point]
             problem = "has points as pairs"
         numbers = _numbers(flat)
@@ -305,11 +300,15 @@ def _mend_segmentation(value: Any) -> tuple[Raw | None, str]:
     return _raw(kept), problem
 
 
+def _has_length(value: Any, length: int) -> bool:
+    return isinstance(value, list) and len(value) == length
+
+
 def _mend_keypoints(value: Any) -> tuple[Raw | None, str]:
     if not value:
         return None, ""
     flat, problem = value, ""
-    if isinstance(value, list) and all(isinstance(p, list) and len(p) == 3 for p in value):
+    if isinstance(value, list) and all(_has_length(p, 3) for p in value):
         flat, problem = [v for point in value for v in point], "has points as triples"
     numbers = _numbers(flat)
     if numbers is None or len(numbers) % 3:

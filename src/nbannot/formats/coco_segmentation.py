@@ -14,11 +14,13 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
+from msgspec import Raw
 from numpy.typing import NDArray
 
 from ..schema import offsets
 
 __all__ = [
+    "ABSENT",
     "NOTHING",
     "Mask",
     "Odd",
@@ -37,12 +39,15 @@ Floats = NDArray[np.float64]
 _TO_LINES = bytes.maketrans(b",;", b"\n\n")
 _SEMICOLON_TO_LINE = bytes.maketrans(b";", b"\n")
 _BLANKS = b" \t\r\n"
-_ABSENT = b"nan,nan,nan,nan"  # JSON has no such number, so it can't be meant otherwise
+_NO_BOX = b"nan,nan,nan,nan"  # JSON has no such number, so it can't be meant otherwise
+ABSENT = Raw()
+"""Stands for a key that an annotation does not have."""
 NOTHING = (b"", b"[]", b"[[]]", b"null")
 """What is written where there is no segmentation, or no keypoints."""
 _KIND_OF_HEAD = {
     b"": 0, b"[]": 0, b'{"s': 2, b'{"c': 2, **{b"[[%c" % c: 1 for c in b"-0123456789"},
 }  # fmt: skip
+_CLOSE = ord("]")
 _MAX_PIXELS = 2**32 - 1  # run lengths are 32 bits
 
 
@@ -76,16 +81,16 @@ def flat_numbers(text: bytes, expected: int) -> Floats:
     return numbers
 
 
-def parse_boxes(texts: Sequence[bytes]) -> Floats:
-    """Return (x, y, w, h) of each text ``[x,y,w,h]``, shape (n, 4); NaN where it is empty.
+def parse_boxes(texts: Sequence[Raw]) -> Floats:
+    """Return (x, y, w, h) of each text ``[x,y,w,h]``, shape (n, 4); NaN where it is absent.
 
     Raises:
         Odd: a text is something else.
     """
     if not texts:
         return np.empty((0, 4))
-    absent = texts.count(b"")
-    whole = b";".join([t or _ABSENT for t in texts] if absent else texts)
+    absent = texts.count(ABSENT)
+    whole = b";".join([t or _NO_BOX for t in texts] if absent else texts)
     if whole.count(b"[") != len(texts) - absent or whole.count(b";") != len(texts) - 1:
         raise Odd
     lines = whole.translate(_SEMICOLON_TO_LINE, b"[]" + _BLANKS)
@@ -118,8 +123,8 @@ def kinds_of(texts: Sequence[bytes]) -> NDArray[np.int8]:
     Raises:
         Odd: one is something else.
     """
-    heads = [t[:3] for t in texts]
-    kinds = np.array([_KIND_OF_HEAD.get(h, -1) for h in heads], np.int8)
+    of_head = _KIND_OF_HEAD.get
+    kinds = np.array([of_head(t[:3], -1) for t in texts], np.int8)
     for i in np.flatnonzero(kinds < 0).tolist():
         plain = texts[i][:64].translate(None, _BLANKS)
         kinds[i] = _KIND_OF_HEAD.get(plain[:3], 0 if plain in NOTHING else -1)
@@ -136,9 +141,12 @@ def parse_polygons(texts: Sequence[bytes]) -> Polygons:
     """
     count = len(texts)
     lengths = np.array([t.count(b",") for t in texts], np.int64) + 1
-    joined = b";".join(texts) + b";"
-    usual = joined.count(b"]];") == count and joined.count(b"[[") == count
-    if usual and joined.count(b"[") == 2 * count:
+    joined = b";".join(texts)
+    letters = np.frombuffer(joined, np.uint8)
+    ends = np.cumsum(np.fromiter(map(len, texts), np.int64, count) + 1) - 2
+    # Two opening brackets, and two at the end: one ring. (What opens otherwise is no polygon.)
+    closed = (letters[ends] == _CLOSE).all() and (letters[ends - 1] == _CLOSE).all()
+    if closed and joined.count(b"[") == 2 * count:
         ring_counts = np.ones(count, np.int64)
         sizes = lengths
     else:
@@ -151,18 +159,21 @@ def parse_polygons(texts: Sequence[bytes]) -> Polygons:
     return Polygons(numbers, lengths, ring_counts, (sizes // 2).astype(np.int32))
 
 
-def parse_keypoints(texts: Sequence[bytes]) -> tuple[Floats, NDArray[np.int64]]:
+def parse_keypoints(raws: Sequence[Raw]) -> tuple[Floats, NDArray[np.int64]]:
     """Return all numbers of texts ``[x,y,v,...]``, and how many each has (0 where it has none).
 
     Raises:
         Odd: a text is something else, or a visibility is not 0, 1 or 2.
     """
-    given = [t for t in texts if t not in NOTHING] if any(texts) else []
-    lengths = np.zeros(len(texts), np.int64)
-    if not given:
+    lengths = np.zeros(len(raws), np.int64)
+    if raws.count(ABSENT) == len(raws):
         return np.empty(0), lengths
-    own = [t.count(b",") + 1 for t in given]
-    lengths[[i for i, t in enumerate(texts) if t not in NOTHING]] = own
+    texts = [bytes(r) for r in raws]
+    places = [i for i, t in enumerate(texts) if t not in NOTHING]
+    if not places:
+        return np.empty(0), lengths
+    given = [texts[i] for i in places]
+    lengths[places] = [t.count(b",") + 1 for t in given]
     joined = b";".join(given)
     if (lengths % 3).any() or joined.count(b"[") != len(given):
         raise Odd
@@ -205,6 +216,7 @@ def parse_rles(texts: Sequence[bytes]) -> list[Mask]:
 
 
 def _mask(text: bytes) -> Mask:
+    rle: _Rle | None
     try:
         rle = msgspec.json.decode(text, type=_Rle)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -36,9 +36,10 @@ class ImageFolder(Format):
 
     Read as classes are ``<class>/<image>`` and ``<subset>/<class>/<image>``, as ImageNet,
     torchvision, Keras, Roboflow and YOLO's classification have them, where the subset is a folder
-    called train, valid, test or the like. A folder within a class is a class of its own with the
-    path as its name (``animal/cat``, with ``animal`` as its parent); ``nested="top"`` makes it
-    part of the folder above. Images beside the class folders, or in ``_unlabeled``, have no tag.
+    called train, valid, test or the like. The class is the topmost folder, as torchvision and
+    Keras read it; with ``nested="path"`` a folder within a class is a class of its own
+    (``animal/cat``, with ``animal`` as its parent), as in Datumaro. Images beside the class
+    folders, or in ``_unlabeled``, have no tag.
 
     Folders that hold the same names (``images`` and ``masks``, ``HR`` and ``LR``) or are called
     like parts of a dataset are not classes. ``labels="folders"`` reads any folder as a class,
@@ -67,9 +68,9 @@ class ImageFolder(Format):
         Option(
             "nested",
             "choice",
-            "path",
-            "The class of an image in animal/cat: path: animal/cat; top: animal.",
-            ("path", "top"),
+            "top",
+            "The class of an image in animal/cat: top: animal; path: animal/cat.",
+            ("top", "path"),
         ),
     )
 

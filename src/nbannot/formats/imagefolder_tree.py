@@ -62,7 +62,7 @@ def is_hidden(path: str) -> bool:
     return path.startswith((".", "__MACOSX/")) or "/." in path or "/__MACOSX/" in path
 
 
-def plan_tree(files: Listing, labels: str = "auto", *, top: bool = False) -> Tree:
+def plan_tree(files: Listing, labels: str = "auto", *, top: bool = True) -> Tree:
     """Decide what the folders with images mean.
 
     Args:
@@ -141,9 +141,9 @@ def _against(
         return f"folders called {names} are parts of a dataset, not classes"
     if len(classes) == 2:
         (one, first), (two, second) = classes.items()
-        stems = _stems(files, first)
+        stems = _stems(files, first, tails)
         # 1.jpg, 2.jpg in every class is numbering; IMG_0012.jpg twice is a pair.
-        if stems == _stems(files, second) and not all(s.isdigit() for s in stems):
+        if stems == _stems(files, second, tails) and not all(s.isdigit() for _, s in stems):
             return f"{one} and {two} hold files of the same names: pairs, not classes"
     return None
 
@@ -152,6 +152,13 @@ def _names_a_subset(name: str) -> bool:
     return any(_SUBSET.fullmatch(word) for word in re.split(r"[_\s-]", name))
 
 
-def _stems(files: Listing, folders: Sequence[str]) -> set[str]:
-    paths = (p for folder in folders for p in files.files(folder) if is_image(p))
-    return {p.rpartition("/")[2].rpartition(".")[0] for p in paths}
+def _stems(
+    files: Listing, folders: Sequence[str], tails: Mapping[str, tuple[str | None, str]]
+) -> set[tuple[str | None, str]]:
+    # (subset, name without suffix) of the images in some folders.
+    return {
+        (tails[folder][0], path.rpartition("/")[2].rpartition(".")[0])
+        for folder in folders
+        for path in files.files(folder)
+        if is_image(path)
+    }

@@ -17,6 +17,10 @@ _LOST = ("layer", "set", "text", "number", "score", "group", "attributes")
 
 def write_folders(export: Export, sink: Sink, ledger: Ledger, progress: Progress) -> None:
     """Write every image; see `ImageFolder.write`."""
+    deep = [label.name for label in export.labels if "/" in label.name]
+    if deep:
+        text = f"{deep[0]!r}: a folder in a folder; nested='path' reads it as it was"
+        ledger.note("labels with a slash", message=text)
     alone = list(export.subsets) in ([], [DEFAULT_SUBSET], [""])
     progress.start("Writing images", unit="images")
     for subset in export.subsets:
@@ -91,7 +95,7 @@ def _tags(batch: Batch, keys: dict[int, str], ledger: Ledger) -> dict[int, list[
             continue
         gone = [name for name, values in lost.items() if values[r] is not None]
         if gone:
-            text = f"{record}: {', '.join(gone)} are not kept"
+            text = f"{record}: {', '.join(gone)} {'is' if len(gone) == 1 else 'are'} not kept"
             ledger.warn("more than a class", **line, message=text)
         if any(label == other for other, _ in tags.get(item, ())):
             ledger.reject("twice the same tag", **line, message=f"{record}: {label!r}")

@@ -13,9 +13,9 @@ from ..ledger import Ledger
 from ..progress import Progress
 from ..schema import TYPES, Batch, Label
 from .base import Format, Miss, Option
+from .json_values import values_of
 from .labelstudio_config import Config, parse_config
 from .labelstudio_items import ItemFinder
-from .labelstudio_json import tasks_of
 from .labelstudio_tasks import TaskReader
 from .look import Head, Look
 
@@ -115,7 +115,7 @@ class LabelStudio(Format):
         count = 0
         files = _files(source, ledger)
         for path, data, several in files:
-            tasks = tasks_of(data, path, ledger)
+            tasks = values_of(data, path, ledger)
             config = _best_config(configs, data, path, ledger)
             del data
             reader = TaskReader(

@@ -156,6 +156,7 @@ def config_xml(
     objects: Mapping[str, tuple[str, str]],
     controls: Mapping[str, tuple[str, str, Iterable[str]]],
     labels: Mapping[str, Label],
+    relations: Iterable[str] = (),
 ) -> str:
     """Return a labelling configuration.
 
@@ -163,6 +164,7 @@ def config_xml(
         objects: (tag, key in the data) of each object, by name.
         controls: (tag, name of its object, labels) of each control, by name.
         labels: what is known of each label, by name.
+        relations: labels of relations.
     """
     lines = ["<View>"]
     for name, (tag, key) in objects.items():
@@ -178,6 +180,9 @@ def config_xml(
             lines += [f"{head}{many}>", *inner, f"  </{tag}>"]
         else:
             lines.append(f"{head}/>")
+    named = [f"    <Relation value={quoteattr(name)}/>" for name in relations]
+    if named:
+        lines += ["  <Relations>", *named, "  </Relations>"]
     return "\n".join([*lines, "</View>", ""])
 
 

@@ -8,19 +8,12 @@ with care.
 
 from __future__ import annotations
 
-import json
-import math
-import re
-from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType, field
 
-from ..errors import BrokenFileError
-from ..ledger import Ledger
-
-__all__ = ["Annotation", "Plain", "Task", "dumps", "loads", "plain_task", "tasks_of"]
+__all__ = ["Annotation", "Plain", "Task", "plain_task"]
 
 Id = int | str | None | UnsetType
 _ABSENT = Raw()
@@ -132,7 +125,8 @@ class Task(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     annotations: list[Annotation] | UnsetType = UNSET
     predictions: list[Annotation] | UnsetType = UNSET
     drafts: list[Any] | UnsetType = UNSET
-    meta: dict[str, Any] | None | UnsetType = UNSET
+    meta: Raw = _ABSENT
+    nbannot: dict[str, Any] | UnsetType = UNSET
     created_at: Raw = _ABSENT
     updated_at: Raw = _ABSENT
     inner_id: Raw = _ABSENT
@@ -153,10 +147,6 @@ class Task(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 
 
 _TASK = msgspec.json.Decoder(Task)
-_RAWS = msgspec.json.Decoder(list[Raw])
-_RAW = msgspec.json.Decoder(Raw)
-_ANY = msgspec.json.Decoder()
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def plain_task(raw: Raw) -> Task | None:
@@ -165,125 +155,3 @@ def plain_task(raw: Raw) -> Task | None:
         return _TASK.decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
-
-
-def loads(raw: Raw | bytes) -> tuple[Any, str]:
-    """Return the value of some JSON, and "" or what was wrong with it and mended.
-
-    Mended are NaN and Infinity (kept as such), lone surrogates and bytes that are not UTF-8
-    (U+FFFD put in their place).
-
-    Raises:
-        ValueError: it is not JSON at all.
-    """
-    try:
-        return _ANY.decode(raw), ""
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        pass
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-    data = bytes(raw)
-    problems = set()
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        text = data.decode("utf-8", "replace")
-        problems.add("bytes that are not UTF-8, replaced by U+FFFD")
-    try:
-        value = json.loads(text)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-    return _mend(value, problems), "; ".join(sorted(problems))
-
-
-def _mend(value: Any, problems: set[str]) -> Any:
-    if isinstance(value, str):
-        if _SURROGATE.search(value):
-            problems.add("half a surrogate pair, replaced by U+FFFD")
-            return _SURROGATE.sub("\ufffd", value)
-        return value
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            problems.add("NaN or Infinity, which JSON has not")
-        return value
-    if isinstance(value, dict):
-        return {_mend(k, problems): _mend(v, problems) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_mend(v, problems) for v in value]
-    return value
-
-
-def dumps(value: Any) -> str:
-    """Return compact JSON; integers of any size, NaN as null."""
-    try:
-        return msgspec.json.encode(value).decode()
-    except (OverflowError, msgspec.MsgspecError):  # an integer past 64 bits
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def tasks_of(data: bytes, file: str, ledger: Ledger) -> Sequence[Raw]:
-    """Return the tasks of a file: a list, one dict, or one dict per line.
-
-    A line that is not JSON is a rejected record; the others stay.
-
-    Raises:
-        BrokenFileError: it is not JSON.
-    """
-    data = _utf8(data)
-    first = data[:1024].lstrip()[:1]
-    try:
-        if first == b"[":
-            return _RAWS.decode(data)
-        return [_RAW.decode(data)]
-    except (msgspec.DecodeError, RecursionError) as error:
-        if first == b"{" and "trailing" in str(error) and _is_json(data.split(b"\n", 1)[0]):
-            return list(_lines(data, file, ledger))
-    # Perhaps only NaN or the like, which Python's own parser takes: find out, and where it ends.
-    try:
-        value, _ = loads(data)
-    except ValueError as error:
-        raise _broken(error, file) from None
-    values = value if isinstance(value, list) else [value]
-    return [Raw(json.dumps(v).encode()) for v in values]
-
-
-def _utf8(data: bytes) -> bytes:
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return data.decode("utf-16", "replace").encode("utf-8", "replace")
-    return data[3:] if data[:3] == b"\xef\xbb\xbf" else data
-
-
-def _is_json(data: bytes) -> bool:
-    try:
-        loads(data)
-    except ValueError:
-        return False
-    return True
-
-
-def _lines(data: bytes, file: str, ledger: Ledger) -> Iterator[Raw]:
-    for number, line in enumerate(data.splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            loads(line)
-        except ValueError as error:
-            ledger.read()
-            ledger.reject(
-                "line is not JSON", file=file, where=f"line {number}", record=f"line {number}",
-                message=f"line {number} is not JSON: {error}",
-            )  # fmt: skip
-        else:
-            yield Raw(line)
-
-
-def _broken(error: ValueError, file: str) -> BrokenFileError:
-    where = file
-    text = str(error)
-    if isinstance(error, json.JSONDecodeError):
-        offset = len(error.doc[: error.pos].encode("utf-8", "replace"))
-        where = f"{file}, line {error.lineno}, byte {offset}"
-        text = error.msg[0].lower() + error.msg[1:]
-    return BrokenFileError(
-        f"The file is not JSON: {text}", where=where, hint="Export or download it again."
-    )

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from ..ledger import Ledger
 from ..schema import ANNOTATIONS, table
-from .labelstudio_json import Plain, dumps
+from .json_values import dumps
+from .labelstudio_json import Plain
 from .labelstudio_rows import Place, box_outside, pixels_of, points_of, say_outside
 
 __all__ = ["Owner", "PlainPacker"]

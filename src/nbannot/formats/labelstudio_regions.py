@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..ledger import Ledger
+from .json_values import dumps
 from .labelstudio_config import Config
 from .labelstudio_items import Item, ItemFinder
-from .labelstudio_json import dumps
+from .labelstudio_own import apply_own, own_of, points_together, without_own
 from .labelstudio_rows import Place, Row
 from .labelstudio_shapes import Fault, Shape, is_number, shape_of
 from .labelstudio_spans import span_columns
@@ -68,21 +69,34 @@ class RegionReader:
         rows: list[Row] = []
         good = [i for i, result in enumerate(results) if self._is_sound(i, result)]
         groups = _parents(results, good, item)
-        for main, parts in self._merge(results, good):
+        points = {group[0]: group[1:] for group in points_together(results, good)}
+        others = {i for rest in points.values() for i in rest}
+        for main, parts in self._merge(results, [i for i in good if i not in others]):
             result = results[main]
             try:
                 found = self._rows(main, result, [results[i] for i in parts])
+                if main in points:
+                    found = [self._with_points(found[0], [results[i] for i in points[main]])]
             except Fault as fault:
-                for i in (main, *parts):
+                for i in (main, *parts, *points.get(main, ())):
                     self._say("reject", fault.reason, i, results[i], str(fault))
                 continue
-            self._ledger.joined(len(parts))
+            own = own_of(result)
+            if own:
+                found = [apply_own(row, own) for row in found]
+            self._ledger.joined(len(parts) + len(points.get(main, ())))
             self._ledger.split(len(found) - 1)
             group = groups.get(str(result.get("id"))) if groups else None
             if group is not None:
                 found = [r._replace(more={**(r.more or {}), "group": group}) for r in found]
             rows += found
         return rows
+
+    def _with_points(self, row: Row, results: Sequence[Result]) -> Row:
+        # The points that nbannot wrote as one result each.
+        shapes = [shape_of(r["type"], r["value"], (row.width, row.height))[0] for r in results]  # type: ignore[arg-type]
+        more = [list(p) for shape in shapes for p in shape.points or ()]
+        return row._replace(points=[*(row.points or ()), *more])
 
     def _say(self, how: str, reason: str, index: int, result: Any, message: str) -> None:
         region = result.get("id") if isinstance(result, Mapping) else None
@@ -268,7 +282,7 @@ class RegionReader:
             self._item.number, self._layer, self._set, "", None,
             None if region in (None, "") else str(region),
             None if score is None else float(score),
-            dumps(dict(sorted(extra.items()))), self._place, index,
+            dumps(dict(sorted(without_own(extra).items()))), self._place, index,
         )  # fmt: skip
 
 
@@ -332,7 +346,7 @@ def _part(part: Result, main: Result, labels: Sequence[str]) -> dict[str, Any]:
     out = {**own, "value": value}
     if any(k in part["value"] for k in same):
         out["shape"] = True
-    return out
+    return dict(sorted(out.items()))
 
 
 def _parents(results: Sequence[Any], good: Sequence[int], item: Item) -> dict[str, int]:
@@ -366,9 +380,8 @@ def _track(row: Row, frames: Sequence[dict[str, Any]], extra: dict[str, Any]) ->
     track = row.source_id or f"{row.place.name}, result {row.index + 1}"
     out = []
     for i, frame in enumerate(frames):
-        own = {**extra, "entry": frame["entry"]} if i == 0 else {
-            "entry": frame["entry"], "of": extra.get("from_name")
-        }
+        own = {k: v for k, v in extra.items() if i == 0 or k in ("from_name", "to_name", "type")}
+        own["entry"] = frame["entry"]
         more = {**(row.more or {}), "frame": frame["frame"], "track": track, "keyframe": True}
         out.append(
             row._replace(

@@ -83,8 +83,8 @@ def percent_of(pixels: Floats, size: Floats) -> Floats:
     Where no percentage gives them exactly, the nearest.
     """
     out = pixels * 100.0 / size
-    wrong = np.flatnonzero(pixels_of(out, size) != pixels)
-    if len(wrong):
+    wrong = (pixels_of(out, size) != pixels) & ~np.isnan(out)
+    if wrong.any():
         low = high = out[wrong]
         target, scale = pixels[wrong], size[wrong]
         best, best_error = out[wrong], np.abs(pixels_of(out[wrong], scale) - target)

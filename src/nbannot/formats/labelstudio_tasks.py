@@ -11,16 +11,18 @@ from msgspec import UNSET, Raw
 
 from ..ledger import Ledger
 from ..schema import ANNOTATIONS, ITEMS, table
+from .json_values import dumps, loads
 from .labelstudio_config import Config
 from .labelstudio_items import Item, ItemFinder
-from .labelstudio_json import Annotation, Plain, Task, dumps, loads, plain_task
+from .labelstudio_json import Annotation, Plain, Task, plain_task
+from .labelstudio_own import TaskOwn
 from .labelstudio_plain import Owner, PlainPacker
 from .labelstudio_regions import RegionReader
 from .labelstudio_rows import Place, Row, Rows
 
-__all__ = ["TaskReader"]
+__all__ = ["TaskReader", "layer_names", "set_names"]
 
-PACK_RESULTS = 4_000
+PACK_RESULTS = 1_000
 """Plain results that are turned into columns at once: few enough to stay in the cache."""
 
 _ITEM_COLUMNS = (
@@ -92,17 +94,19 @@ class TaskReader:
     def _is_plain(self, task: Task) -> bool:
         if task.drafts or (isinstance(task.id, int) and not -(2**63) <= task.id < 2**63):
             return False
-        sizes: set[tuple[int, int]] = set()
+        widths: set[int] = set()
+        heights: set[int] = set()
         for annotation in (*(task.annotations or ()), *(task.predictions or ())):
             results = annotation.result
             if annotation.was_cancelled is True or isinstance(results, msgspec.UnsetType):
                 return False
             if len({r.id for r in results}) != len(results):
                 return False
-            sizes.update([(r.original_width, r.original_height) for r in results])
-            if not all(map(self._knows, {r.from_name for r in results})):
+            widths.update([r.original_width for r in results])
+            heights.update([r.original_height for r in results])
+            if self._config is not None and not all(map(self._knows, {r.from_name for r in results})):
                 return False
-        return len(sizes) < 2
+        return len(widths) < 2 and len(heights) < 2
 
     def _knows(self, from_name: str) -> bool:
         if self._config is None or from_name in self._known:
@@ -118,11 +122,13 @@ class TaskReader:
         annotations, predictions = list(task.annotations or ()), list(task.predictions or ())
         first = next((a.result[0] for a in (*annotations, *predictions) if a.result), None)
         on = [(first.to_name, first.type, None)] if first is not None else []
-        item = self._item(name, task.data, on)
+        own = TaskOwn(_or_none(task.nbannot))
+        item = self._item(name, task.data, on, own)
         if first is not None:
             item.width, item.height = first.original_width, first.original_height
-        sets = _set_names([(_or_none(a.completed_by), _or_none(a.id)) for a in annotations])
-        layers = _layer_names([(_or_none(a.model_version), _or_none(a.id)) for a in predictions])
+        by = [(_or_none(a.completed_by), _or_none(a.id)) for a in annotations]
+        versions = [(_or_none(a.model_version), _or_none(a.id)) for a in predictions]
+        sets, layers = own.sets(set_names(by)), own.layers(layer_names(versions))
         names = _names([_or_none(a.id) for a in annotations], "annotation")
         for i, (annotation, set_) in enumerate(zip(annotations, sets, strict=True)):
             place = self._place(name, names[i], f"$[{position}].annotations[{i}]", item)
@@ -134,11 +140,10 @@ class TaskReader:
             self._plain_rows(prediction, item, layer, set_, place, score)
         for each in (*annotations, *predictions):
             each.result = UNSET
-        data, task.data = task.data, UNSET
+        data, task.data, task.nbannot = task.data, UNSET, UNSET
         task_id = None if task.id in (UNSET, None) else str(task.id)
-        meta = task.meta if isinstance(task.meta, dict) else {}
         envelope = msgspec.json.encode(task).decode()
-        self._finish(item, name, data, task_id, envelope, meta, sets, layers)
+        self._finish(item, data, task_id, envelope, own, sets, layers)
 
     def _plain_rows(
         self,
@@ -177,7 +182,8 @@ class TaskReader:
         """Return items and annotations read since the last flush."""
         self._pack_plain()
         self._pack_rows()
-        items = dict(zip(_ITEM_COLUMNS, map(list, zip(*self._items, strict=True)), strict=True))
+        columns = zip(*self._items, strict=True) if self._items else [()] * len(_ITEM_COLUMNS)
+        items = dict(zip(_ITEM_COLUMNS, map(list, columns), strict=True))
         tables, self._tables, self._items = self._tables, [], []
         annotations = pa.concat_tables(tables) if tables else ANNOTATIONS.empty_table()
         return table(items, ITEMS), annotations
@@ -226,9 +232,11 @@ class TaskReader:
             for r in results
             if isinstance(r, dict)
         ]
-        item = self._item(name, data, on)
-        sets = _set_names([(a.get("completed_by"), a.get("id")) for a, *_ in annotations])
-        layers = _layer_names([(p.get("model_version"), p.get("id")) for p, *_ in predictions])
+        own = TaskOwn(value.get("nbannot"))
+        item = self._item(name, data, on, own)
+        by = [(a.get("completed_by"), a.get("id")) for a, *_ in annotations]
+        versions = [(p.get("model_version"), p.get("id")) for p, *_ in predictions]
+        sets, layers = own.sets(set_names(by)), own.layers(layer_names(versions))
         for (_, named, results, path), set_ in zip(annotations, sets, strict=True):
             place = self._place(name, named, path, item)
             self._add(self._regions.read(results, item, None, set_, place, None))
@@ -239,13 +247,14 @@ class TaskReader:
             score = prediction.get("score")
             known = float(score) if isinstance(score, (int, float)) else None
             self._add(self._regions.read(results, item, layer, set_, place, known))
-        envelope = {k: v for k, v in value.items() if k != "data" and k not in _RESULTS}
+        envelope = {k: v for k, v in value.items() if k not in ("data", "nbannot", *_RESULTS)}
         for key, entries in (("annotations", annotations), ("predictions", predictions)):
             if key in value or entries:
                 envelope[key] = [_without(e, "result") for e, *_ in entries]
-        meta = value.get("meta") if isinstance(value.get("meta"), dict) else {}
+        if value.get("drafts") == []:
+            envelope["drafts"] = []
         known_id = str(task_id) if isinstance(task_id, (int, str)) else None
-        self._finish(item, name, data, known_id, dumps(envelope), meta, sets, layers)
+        self._finish(item, data, known_id, dumps(envelope), own, sets, layers)
 
     def _annotations(
         self, task: Mapping[str, Any], name: str, where: str
@@ -309,8 +318,11 @@ class TaskReader:
 
     # -- both -------------------------------------------------------------------------
 
-    def _item(self, name: str, data: dict[str, Any], on: Sequence[tuple[Any, Any, Any]]) -> Item:
+    def _item(
+        self, name: str, data: dict[str, Any], on: Sequence[tuple[Any, Any, Any]], own: TaskOwn
+    ) -> Item:
         item = self._finder.item(self.next_item, name, self.file, data, on, self._config)
+        item.key, item.kind = own.key or item.key, own.kind or item.kind
         self.next_item += 1
         for reason, message in item.problems:
             self._ledger.warn(
@@ -324,20 +336,20 @@ class TaskReader:
     def _finish(
         self,
         item: Item,
-        name: str,
         data: dict[str, Any],
         task_id: str | None,
         envelope: str,
-        meta: Mapping[str, Any],
+        own: TaskOwn,
         sets: Sequence[str | None],
         layers: Sequence[tuple[str, str | None]],
     ) -> None:
-        subset = meta.get("subset")
+        if item.width is None and own.size is not None:
+            item.width, item.height = own.size
         around = dumps({"sets": sets, "layers": layers, "media": item.media_key})
         self._items.append(
             (
                 item.number,
-                subset if isinstance(subset, str) and subset else self._subset,
+                own.subset or self._subset,
                 item.key, item.kind, item.media, item.uri, item.width, item.height, task_id,
                 dumps(data),
                 f'{{"label_studio":{{"task":{envelope},{around[1:-1]}}}}}',
@@ -361,7 +373,7 @@ def _names(ids: Sequence[Any], what: str) -> list[str]:
     return [f"{what} {i}" if good else f"{what} #{n}" for n, i in enumerate(ids, 1)]
 
 
-def _set_names(found: Sequence[tuple[Any, Any]]) -> list[str | None]:
+def set_names(found: Sequence[tuple[Any, Any]]) -> list[str | None]:
     """Return the name of each annotation of a task by (completed_by, id): its annotator."""
     names: list[str | None] = []
     for n, (by, own_id) in enumerate(found, 1):
@@ -377,7 +389,7 @@ def _set_names(found: Sequence[tuple[Any, Any]]) -> list[str | None]:
     return names
 
 
-def _layer_names(found: Sequence[tuple[Any, Any]]) -> list[tuple[str, str | None]]:
+def layer_names(found: Sequence[tuple[Any, Any]]) -> list[tuple[str, str | None]]:
     """Return (layer, set) of each prediction of a task by (model_version, id)."""
     names: list[tuple[str, str | None]] = []
     for n, (version, own_id) in enumerate(found, 1):

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from .labelstudio_json import dumps
+from .json_values import dumps
 from .labelstudio_rows import Row
 from .labelstudio_shapes import Fault, is_number
 

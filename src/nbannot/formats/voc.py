@@ -71,6 +71,12 @@ class Voc(Format):
             "masks: a box and a PNG mask; xml: <polygon> in the XML, as Roboflow writes it.",
             ("masks", "xml"),
         ),
+        Option(
+            "one_based",
+            "bool",
+            False,
+            "Write corners 1-based and inclusive, as VOC2012 itself and supervision read them.",
+        ),
     )
 
     def requires(self, look: Look) -> float:
@@ -82,7 +88,7 @@ class Voc(Format):
         else:
             xmls = look.files.with_suffix(".xml")
         if not xmls:
-            return self._only_masks(look)
+            return self._without_xml(look)
         inside = [p for p in xmls if "/annotations/" in f"/{p}".lower()] or xmls
         picked = sorted({inside[0], inside[len(inside) // 2], inside[-1]})
         scores = [self._judge(look.head(path)) for path in picked]
@@ -92,9 +98,8 @@ class Voc(Format):
         look.found(f"{picked[0]} is an annotation file of VOC")
         if len(xmls) > 1:
             look.found(f"{len(xmls):,} XML files")
-        if any(f.rpartition("/")[2].lower() == "imagesets" for f in look.files.all_folders()):
+        if _lists(look):
             look.found("ImageSets lists the subsets")
-            return 0.95
         return max(scores)
 
     def _judge(self, head: Head) -> float:
@@ -109,11 +114,15 @@ class Voc(Format):
             return 0.9
         return 0.6 if "<filename>" in text else 0.0
 
-    def _only_masks(self, look: Look) -> float:
+    def _without_xml(self, look: Look) -> float:
         folders = [f for f in look.files.all_folders() if is_mask_folder(f.rpartition("/")[2])]
         masks = [f for f in folders if any(p.lower().endswith(".png") for p in look.files.files(f))]
-        look.need(masks, "no XML files, and no SegmentationClass with PNG masks")
-        look.found(f"{masks[0]} holds masks")
+        lists = _lists(look)
+        look.need(masks or lists, "no XML files, no SegmentationClass with PNG masks, no ImageSets")
+        if masks:
+            look.found(f"{masks[0]} holds masks")
+        if lists:
+            look.found("ImageSets lists the subsets")
         return 0.7
 
     def read(
@@ -127,8 +136,7 @@ class Voc(Format):
         """Yield the dataset; see `Format.read`.
 
         Raises:
-            BrokenFileError: ``labelmap.txt`` can't be parsed.
-            FormatError: not a single annotation file could be read.
+            BrokenFileError: ``labelmap.txt`` can't be parsed, or not a single annotation file.
         """
         yield from VocReader(source, self.check_options(options), ledger, progress).read(limit)
 
@@ -144,10 +152,19 @@ class Voc(Format):
 
         Boxes, polygons (a box and a mask, unless ``polygons="xml"``) and masks are written; what
         the format has no place for is a line of the ledger. A rotated box is written as
-        roLabelImg's ``robndbox`` within the box that encloses it.
+        roLabelImg's ``robndbox`` within the box that encloses it. Corners are written 0-based,
+        as most tools read them, unless ``one_based=True``: then the files say so.
 
         Raises:
             UnsafeSourceError: an item's key would be written outside the folder.
         """
         chosen = self.check_options(options, writing=True)
-        VocWriter(export, sink, chosen["polygons"] == "masks", ledger, progress).write()
+        as_masks, one_based = chosen["polygons"] == "masks", bool(chosen["one_based"])
+        VocWriter(export, sink, as_masks, one_based, ledger, progress).write()
+
+
+def _lists(look: Look) -> list[str]:
+    # Folders with lists: ImageSets/Main, ImageSets/Segmentation ...
+    folders = [f"{f}/" for f in look.files.all_folders()]
+    named = [f for f in folders if "/imagesets/" in f"/{f}".lower()]
+    return [f for f in named if any(p.endswith(".txt") for p in look.files.files(f[:-1]))]

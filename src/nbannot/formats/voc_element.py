@@ -30,7 +30,7 @@ def json_object(row: Row, name: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def shape(row: Row, depth: int, *, polygon: bool = False) -> list[str]:
+def shape(row: Row, depth: int, *, polygon: bool = False, one_based: bool = False) -> list[str]:
     """Return ``<bndbox>``, and ``<robndbox>`` or ``<polygon>`` where a row is more than that."""
     if row["type"] == "polygon":
         given = json_object(row, "extra").get("bndbox")
@@ -46,7 +46,10 @@ def shape(row: Row, depth: int, *, polygon: bool = False) -> list[str]:
         more.append(_numbers("robndbox", ("cx", "cy", "w", "h", "angle"), turned, depth))
     elif polygon:
         names = [f"{axis}{n}" for n in range(1, len(row["points"]) // 2 + 1) for axis in "xy"]
-        more.append(_numbers("polygon", names, row["points"], depth))
+        points = [v + 1 for v in row["points"]] if one_based else row["points"]
+        more.append(_numbers("polygon", names, points, depth))
+    if one_based:
+        sides = (sides[0] + 1, sides[1] + 1, *sides[2:])
     return [_numbers("bndbox", ("xmin", "ymin", "xmax", "ymax"), sides, depth), *more]
 
 

@@ -176,6 +176,7 @@ class Layout:
             for folder in files.all_folders()
             if folder.rpartition("/")[2].lower() == "imagesets"
         }
+        self._folders: dict[tuple[str, frozenset[str]], Place] = {}
         main = source.main
         xmls = [main] if main is not None else files.with_suffix(".xml")
         self.masks = [] if main is not None else [p for p in files.with_suffix(".png") if _mask(p)]
@@ -202,12 +203,18 @@ class Layout:
 
     def place(self, path: str, sorting: frozenset[str]) -> Place:
         """Take the folders out of `path` that only sort: ``Annotations``, ``train`` ..."""
-        folders = path.split("/")
-        name = folders.pop()
+        folder, _, name = path.rpartition("/")
+        place = self._folders.get((folder, sorting))
+        if place is None:
+            place = self._folders[folder, sorting] = self._place_folder(folder, sorting)
+        return Place(place.root, place.subset, place.name + name)
+
+    def _place_folder(self, folder: str, sorting: frozenset[str]) -> Place:
+        folders = folder.split("/") if folder else []
         for root in self._set_roots(folders):
             rest = folders[root:]
             if rest and (rest[0].lower() in sorting or is_mask_folder(rest[0])):
-                return Place("/".join(folders[:root]), None, "/".join([*rest[1:], name]))
+                return Place("/".join(folders[:root]), None, "".join(f"{f}/" for f in rest[1:]))
         kinds = [f.lower() in sorting or is_mask_folder(f) for f in folders]
         kind = len(kinds) - 1 - kinds[::-1].index(True) if True in kinds else None
         subset = next(
@@ -215,13 +222,11 @@ class Layout:
         )
         marks = [i for i in (kind, subset) if i is not None]
         if not marks:
-            return Place("", None, path)
+            return Place("", None, f"{folder}/" if folder else "")
         rest = [f for i, f in enumerate(folders) if i >= min(marks) and i not in marks]
-        return Place(
-            "/".join(folders[: min(marks)]),
-            folders[subset] if subset is not None else None,
-            "/".join([*rest, name]),
-        )
+        root_folder = "/".join(folders[: min(marks)])
+        named = folders[subset] if subset is not None else None
+        return Place(root_folder, named, "".join(f"{f}/" for f in rest))
 
     def _set_roots(self, folders: list[str]) -> Iterable[int]:
         if self.set_folders:
@@ -326,6 +331,8 @@ class Layout:
 
     def _roots_collide(self) -> bool:
         # Two datasets side by side (VOC2007, VOC2012) with one name in both: keep them apart.
+        if len({e.root for e in self.entries} | {p.root for p in self._places.values()}) < 2:
+            return False
         roots: dict[tuple[str | None, str], set[str]] = {}
         for entry in (*self.entries, *self.leftover()):
             place = (self.subset(entry, self.listed(entry)), entry.name)

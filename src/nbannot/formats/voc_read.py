@@ -45,7 +45,7 @@ class VocReader:
         self._item_of_image: dict[str, int] = {}
         self._absent: set[tuple[str | None, str]] = set()
         self._stale: list[str] = []
-        self._failures: list[str] = []
+        self._failures: list[tuple[str, BrokenFileError | SourceError]] = []
         self._boxes = {False: 0, True: 0}
         self._void = 0
         self._assumed_classes = False
@@ -71,14 +71,17 @@ class VocReader:
         if not self._enough(limit):
             yield from self._leftover(limit)
         if self._failures and not self.builder.next_item:
-            raise FormatError(
-                f"None of {len(self._failures)} annotation files can be read",
-                where=self._failures[0],
-                hint="Mend the file, or leave it out of the source.",
-            )
+            raise self._nothing()
         yield self._flush()
         if limit is None:
             self._closing()
+
+    def _nothing(self) -> FormatError:
+        path, error = self._failures[0]
+        where = ", ".join(filter(None, (path, error.where)))
+        count = len(self._failures)
+        several = f"None of {count} annotation files can be read; of the first: " * (count > 1)
+        return BrokenFileError(several + error.message, where=where)
 
     def _enough(self, limit: int | None) -> bool:
         return limit is not None and self.builder.next_item >= limit
@@ -107,7 +110,7 @@ class VocReader:
                 file = parse_annotation_file(_get(data, entry.xml), self.options["one_based"])
                 self._find_image(entry, file)
             except (BrokenFileError, SourceError) as error:
-                self._failures.append(f"{entry.xml}: {error.message}")
+                self._failures.append((entry.xml, error))
                 self.ledger.reject(
                     "the annotation file can't be read",
                     file=entry.xml,
@@ -336,8 +339,10 @@ class VocReader:
     # -- labels -----------------------------------------------------------------------
 
     def _declared(self) -> Iterator[Label]:
-        for path in self.source.files.match("**/labelmap.txt", "**/class_names.txt"):
+        for path in self.source.files.with_suffix(".txt"):
             root, _, name = path.rpartition("/")
+            if name.lower() not in ("labelmap.txt", "class_names.txt"):
+                continue
             text = self.source.read(path).decode("utf-8-sig", "replace")
             if name.lower() == "labelmap.txt":
                 classes = parse_labelmap(text, path)
@@ -346,7 +351,7 @@ class VocReader:
                 hidden = ("_background_", "__ignore__")
                 classes = Classes.of([n for n in names if n not in hidden], path)
             self._classes.setdefault(root, classes)
-            if classes.has_background:
+            if classes.has_background and classes.names[0] != "background":
                 text = f"{classes.names[0]!r} is index 0 of the masks, and not a label"
                 self.ledger.note("background is not a label", file=path, message=text)
             yield from classes.labels()

@@ -19,7 +19,7 @@ from .voc_element import INVALID, TAG, attribute, element, json_object, number, 
 from .voc_layout import image_stem
 from .voc_masks import encode_mask
 from .voc_paint import Palette, paint
-from .voc_xml import DEFAULT, REAL_VOC
+from .voc_xml import DEFAULT, ONE_BASED, REAL_VOC
 from .writing import Export, Sink, safe_path
 
 __all__ = ["VocWriter"]
@@ -48,6 +48,7 @@ class VocWriter:
     export: Export
     sink: Sink
     polygons_as_masks: bool
+    one_based: bool
     ledger: Ledger
     progress: Progress
     _palette: Palette = field(init=False)
@@ -176,9 +177,8 @@ class VocWriter:
         depth = head.pop("depth", None)
         folder = head.pop("folder")
         source = head.pop("source")
-        if isinstance(source, dict) and REAL_VOC.fullmatch(str(source.get("database", ""))):
-            # What is written is 0-based: it must not be taken for the challenge's own files.
-            source = {**source, "database": f"{source['database']}, 0-based"}
+        if isinstance(source, dict):
+            source = {**source, "database": self._database(str(source.get("database", "")))}
         width, height = item.row.get("width"), item.row.get("height")
         size = "".join(
             element(tag, value, 2)
@@ -198,6 +198,12 @@ class VocWriter:
                 "</annotation>\n",
             )
         )
+
+    def _database(self, name: str) -> str:
+        # By its name a reader knows the challenge's own files, which are 1-based.
+        if self.one_based:
+            return name if REAL_VOC.fullmatch(name) else name.removesuffix(ONE_BASED) + ONE_BASED
+        return f"{name}, 0-based" if REAL_VOC.fullmatch(name) else name.removesuffix(ONE_BASED)
 
     # -- annotations ------------------------------------------------------------------
 
@@ -302,11 +308,11 @@ class VocWriter:
             out.append(element("occluded", int(row["occluded"]), 2))
         out.append(element("difficult", int(flags["difficult"]), 2))
         polygon = row["type"] == "polygon" and not self._to_mask(row)
-        out += shape(row, 2, polygon=polygon)
+        out += shape(row, 2, polygon=polygon, one_based=self.one_based)
         for part in parts:
             of = part.get("label")
             out.append("    <part>\n" + (element("name", of, 3) if of is not None else ""))
-            out += [*shape(part, 3), "    </part>\n"]
+            out += [*shape(part, 3, one_based=self.one_based), "    </part>\n"]
         actions = {
             k: int(v)
             for k, v in attributes.items()

@@ -19,9 +19,12 @@ from ..ledger import Ledger
 from ..schema import BatchBuilder
 
 __all__ = [
-    "DEFAULT", "REAL_VOC", "AnnotationFile", "add_objects", "object_name",
+    "DEFAULT", "ONE_BASED", "REAL_VOC", "AnnotationFile", "add_objects", "object_name",
     "parse_annotation_file",
 ]  # fmt: skip
+
+ONE_BASED = " (1-based)"
+"""What we add to ``<source><database>`` where we write corners 1-based."""
 
 REAL_VOC = re.compile(r"The VOC20\d\d Database")
 """``<source><database>`` of the files of the challenge itself: 1-based, inclusive corners."""
@@ -73,7 +76,7 @@ def parse_annotation_file(data: bytes, one_based: str) -> AnnotationFile:
     if root.tag != "annotation":
         raise BrokenFileError(f"Its root is <{root.tag}>, not <annotation>")
     database = (root.findtext("source/database") or "").strip()
-    real = REAL_VOC.fullmatch(database) is not None
+    real = REAL_VOC.fullmatch(database) is not None or database.endswith(ONE_BASED)
     file = AnnotationFile(
         root,
         (root.findtext("filename") or "").strip(),
@@ -89,7 +92,10 @@ def parse_annotation_file(data: bytes, one_based: str) -> AnnotationFile:
             file.width, file.height = (int(n) for n in numbers if n is not None)
         elif any(given):
             file.problems.append(
-                ("its size can't be", f"declared as {given[0]}x{given[1]}; the image's own counts")
+                (
+                    "declared size is none",
+                    f"declared as {given[0]}x{given[1]}; the image's own counts",
+                )
             )
     for element in root:
         if element.tag.endswith("XInclude}include"):
@@ -106,8 +112,8 @@ def _parse(data: bytes) -> Element:
             return root
         return ET.fromstring(data)  # noqa: S314
     except DefusedXmlException as error:
-        kind = "document type or entity"
-        raise BrokenFileError(f"The file declares a {kind}, which is refused: {error}") from error
+        kind = "a document type or entities"
+        raise BrokenFileError(f"The file declares {kind}, which is refused") from error
     except ParseError as error:
         line, column = error.position
         raise BrokenFileError(

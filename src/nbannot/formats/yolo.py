@@ -13,7 +13,8 @@ from ..sources.base import Listing, Source
 from .base import Format, Miss, Option
 from .look import HEAD_BYTES
 from .yolo_data import Declared, read_yaml
-from .yolo_layout import is_label_name, lay_out, under
+from .yolo_labels import is_label_name
+from .yolo_layout import lay_out, under
 from .yolo_read import READ_OPTIONS, read_layout
 from .yolo_rows import row_share
 from .yolo_splits import find_splits

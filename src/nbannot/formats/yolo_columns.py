@@ -71,8 +71,7 @@ def _refuse(work: RowWork, declared: Declared, items: Integers) -> None:
 
     work.reject(shapes.kind == NONE, "wrong number of columns", columns)
     first = rows.values[rows.start]
-    with np.errstate(invalid="ignore"):
-        whole = (first >= 0) & (first < 2**31) & (first == np.floor(first))
+    whole = (first >= 0) & (first < 2**31) & (first == np.floor(first))
     work.reject(~whole, "class is not a whole number", lambda i: f"class {first[i]:g}")
     if declared.names.declared:
         known = np.isin(first, list(declared.names.by_id))
@@ -80,10 +79,6 @@ def _refuse(work: RowWork, declared: Declared, items: Integers) -> None:
         span = f"{ids[0]} to {ids[-1]}" if ids else "none"
         text = "class {:.0f} is not in names ({})"
         work.reject(~known, "class is not in names", lambda i: text.format(first[i], span))
-    flat, begins = rows.flat()
-    if not np.isfinite(flat).all():
-        finite = np.logical_and.reduceat(np.isfinite(flat), begins)
-        work.reject(~finite, "not a number", "one of its values is not a finite number")
     boxes = np.flatnonzero((shapes.kind == BOX) | (shapes.kind == POSE))
     negative = boxes[(rows.numbers(boxes, 3, 5) < 0).any(axis=1)]
     text = "its width or height is negative"

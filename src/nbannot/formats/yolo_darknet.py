@@ -14,7 +14,7 @@ from ..sources.base import Listing, Source
 from .base import Format
 from .yolo import label_share
 from .yolo_data import Declared, Names, read_lines, read_names, read_obj_data
-from .yolo_layout import is_label_name, lay_out
+from .yolo_layout import lay_out
 from .yolo_read import READ_OPTIONS, read_layout
 from .yolo_write import DARKNET_OPTIONS, write_darknet
 
@@ -97,7 +97,7 @@ class YoloDarknet(Format):
         options = self.check_options(options)
         declared, files = declare(source)
         layout = lay_out(source, declared, files)
-        if not layout.entries and not layout.orphans:
+        if not len(layout.entries) and not layout.orphans:
             raise FormatError(f"{source.name} has no images and no label files")
         yield from read_layout(source, declared, layout, options, ledger, progress, limit)
 
@@ -180,9 +180,7 @@ def _lists(source: Source) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name, split in _LISTS.items():
         for path in source.files.match(f"{name}.txt", f"data/{name}.txt"):
-            if is_label_name(path):
-                continue
-            first = source.read(path, 4096).decode("utf-8", "replace").split("\n")[0].strip()
-            if is_image(first):
+            head = source.read(path, 4096).decode("utf-8-sig", "replace").strip()
+            if is_image(head.partition("\n")[0].strip()):
                 found.setdefault(split, []).append(path)
     return found

@@ -35,43 +35,64 @@ class RowGeometry:
         self.visible: list[tuple[Integers, Integers, Floats]] = []
         self.outside = np.zeros(n, bool)
         self.pixels = np.zeros(n, bool)
-        for i, rescued in work.rows.rescued.items():
-            self.pixels[i] = rescued.pixels
 
     def columns(self) -> dict[str, Any]:
         """Return x, y, w, h, rotation, points and visibility, one value per row."""
-        self._boxes(self.work.kind(BOX))
-        self._quads(self.work.kind(QUAD))
-        self._polygons(self.work.kind(POLYGON))
-        if self.pose is not None:
-            self._skeletons(self.work.kind(POSE), self.pose)
-        dota = self.work.flags([i for i, r in self.work.rows.rescued.items() if r.pixels])
-        text = "its coordinates are in pixels, not 0 to 1; read as pixels"
-        self.work.warn(self.pixels & ~dota, "coordinates in pixels", text)
+        work, rows = self.work, self.work.rows
+        boxes, quads, poses = work.kind(BOX), work.kind(QUAD), work.kind(POSE)
+        polygons = work.kind(POLYGON)
+        lengths = work.shapes.used[polygons]
+        outlines = [
+            (mine := polygons[lengths == n], rows.numbers(mine, 1, 1 + n).reshape(-1, n // 2, 2))
+            for n in np.unique(lengths).tolist()
+        ]
+        box_points = rows.numbers(boxes, 1, 5).reshape(-1, 2, 2)
+        corners = rows.numbers(quads, 1, 9).reshape(-1, 4, 2)
+        pose_points = rows.numbers(poses, 1, 5).reshape(-1, 2, 2)
+        given = [(boxes, box_points), (quads, corners), (poses, pose_points), *outlines]
+        self._find_pixels([(index, points) for index, points in given if len(index)])
+
+        self._boxes(boxes, box_points)
+        self._quads(quads, corners)
+        for index, points in outlines:
+            self._add_polygons(index, self._scale(index, points))
+        if self.pose is not None and len(poses):
+            self._boxes(poses, pose_points)
+            self._keypoints(poses, self.pose)
+
         text = "it has coordinates outside 0 to 1; kept as they are"
-        self.work.warn(self.outside & ~self.pixels, "coordinates outside 0 to 1", text)
+        work.warn(self.outside & ~self.pixels, "coordinates outside 0 to 1", text)
         columns = {name: self.box[:, k] for k, name in enumerate("xywh")}
         columns["rotation"] = self.rotation
-        n = len(self.rotation)
         if self.lists:
-            columns["points"] = _list_column(self.lists, n, pa.float64())
+            columns["points"] = _list_column(self.lists, len(rows), pa.float64())
         if self.visible:
-            columns["visibility"] = _list_column(self.visible, n, pa.int8())
+            columns["visibility"] = _list_column(self.visible, len(rows), pa.int8())
         return columns
 
+    def _find_pixels(self, given: list[tuple[Integers, Floats]]) -> None:
+        # Ten times the image's size is no coordinate. Where such values fit the image as pixels,
+        # the row is in pixels, and so are the rows of its file that go past 1 and fit.
+        work, file = self.work, self.work.rows.file
+        sure, likely = self.pixels.copy(), self.pixels.copy()
+        for index, points in given:
+            low, high = points.min(axis=1), points.max(axis=1)
+            fits = (high <= work.size[index] + 1).all(axis=1) & (low >= -1).all(axis=1)
+            sure[index] = fits & (high > 10).any(axis=1)
+            likely[index] = fits & (high > 1).any(axis=1)
+            self.outside[index] = (low < 0).any(axis=1) | (high > 1).any(axis=1)
+        self.pixels = sure | (likely & np.isin(file, file[sure])) if sure.any() else sure
+        dota = work.flags([i for i, r in work.rows.rescued.items() if r.pixels])
+        text = "its coordinates are in pixels, not 0 to 1; read as pixels"
+        work.warn(self.pixels & ~dota, "coordinates in pixels", text)
+        self.pixels |= dota
+
     def _scale(self, index: Integers, points: Floats) -> Floats:
-        # (n, k, 2) points as given → pixels. Values past 2 that fit the image are pixels already.
+        # (n, k, 2) points as given → pixels.
         size = self.work.size[index][:, None, :]
-        low, high = points.min(axis=1), points.max(axis=1)
-        fits = (high <= size[:, 0] + 1).all(axis=1) & (low >= -1).all(axis=1)
-        self.pixels[index] |= fits & (high > 2).any(axis=1)
-        self.outside[index] |= (low < 0).any(axis=1) | (high > 1).any(axis=1)
         return points * np.where(self.pixels[index][:, None, None], 1.0, size)
 
-    def _boxes(self, index: Integers) -> None:
-        if not len(index):
-            return
-        given = self.work.rows.numbers(index, 1, 5).reshape(-1, 2, 2)
+    def _boxes(self, index: Integers, given: Floats) -> None:
         scaled = self._scale(index, given).reshape(-1, 4)
         self.box[index] = geometry.cxcywh_to_xywh(scaled)
         self._check_boxes(index, scaled)
@@ -87,59 +108,44 @@ class RowGeometry:
         flat = (scaled[:, 2:] == 0).any(axis=1)
         work.warn(work.flags(index[flat]), "box has no area", "its width or height is 0")
 
-    def _quads(self, index: Integers) -> None:
+    def _quads(self, index: Integers, given: Floats) -> None:
         if not len(index):
             return
-        corners = self._scale(index, self.work.rows.numbers(index, 1, 9).reshape(-1, 4, 2))
+        corners = self._scale(index, given)
         boxes, degrees, off = fit_rectangles(corners)
         exact = np.maximum(self.work.size[index].max(axis=1) * 4e-6, 1e-6)  # six decimals
         longest = boxes[:, 2:].max(axis=1)
-        rectangle = off <= np.maximum(exact, np.minimum(1.0, 0.03 * longest))
-        self.box[index[rectangle]], self.rotation[index[rectangle]] = (
-            boxes[rectangle],
-            degrees[rectangle],
-        )
-        for k in np.flatnonzero(rectangle & (off > exact)).tolist():
-            given = corners[k].ravel().tolist()
-            self.work.extra.setdefault(int(index[k]), {})["corners"] = given
-        self._add_polygons(index[~rectangle], corners[~rectangle].reshape(-1, 8))
+        fits = off <= np.maximum(exact, np.minimum(1.0, 0.03 * longest))
+        self.box[index[fits]], self.rotation[index[fits]] = boxes[fits], degrees[fits]
+        for k in np.flatnonzero(fits & (off > exact)).tolist():
+            self.work.extra.setdefault(int(index[k]), {})["corners"] = corners[k].ravel().tolist()
+        self._add_polygons(index[~fits], corners[~fits])
         text = "its four corners are no rectangle: a polygon"
-        which = self.work.flags(index[~rectangle])
+        which = self.work.flags(index[~fits])
         self.work.tell("note", which, "rotated box that is no rectangle", text)
-
-    def _polygons(self, index: Integers) -> None:
-        used = self.work.shapes.used[index]
-        for length in np.unique(used).tolist():
-            mine = index[used == length]
-            given = self.work.rows.numbers(mine, 1, 1 + length).reshape(len(mine), -1, 2)
-            self._add_polygons(mine, self._scale(mine, given).reshape(len(mine), -1))
 
     def _add_polygons(self, index: Integers, points: Floats) -> None:
         if len(index):
             self.work.shapes.kind[index] = POLYGON
-            xy = points.reshape(len(index), -1, 2)
-            low = xy.min(axis=1)
-            self.box[index] = np.concatenate([low, xy.max(axis=1) - low], axis=1)
-            lengths = np.full(len(index), points.shape[1])
+            low = points.min(axis=1)
+            self.box[index] = np.concatenate([low, points.max(axis=1) - low], axis=1)
+            lengths = np.full(len(index), 2 * points.shape[1])
             self.lists.append((index, lengths, points.ravel()))
 
-    def _skeletons(self, index: Integers, pose: Pose) -> None:
-        if not len(index):
-            return
+    def _keypoints(self, index: Integers, pose: Pose) -> None:
         rows, work = self.work.rows, self.work
-        given = np.zeros((len(index), 4 + pose.numbers))
-        used = work.shapes.used[index]
+        given = np.zeros((len(index), pose.numbers))
+        used = work.shapes.used[index] - 4
         for length in np.unique(used).tolist():
             mine = used == length
-            given[mine, :length] = rows.numbers(index[mine], 1, 1 + length)
-        short = work.flags(index[used < given.shape[1]])
+            given[mine, :length] = rows.numbers(index[mine], 5, 5 + length)
         text = f"it has fewer than {pose.count} keypoints; those that follow are absent"
+        short = work.flags(index[used < pose.numbers])
         work.warn(short, "keypoints are missing", text)
-        scaled = self._scale(index, given[:, :4].reshape(-1, 2, 2)).reshape(-1, 4)
-        self.box[index] = geometry.cxcywh_to_xywh(scaled)
-        self._check_boxes(index, scaled)
-        keypoints = given[:, 4:].reshape(-1, pose.count, pose.dims)
+        keypoints = given.reshape(-1, pose.count, pose.dims)
         points = self._scale(index, keypoints[:, :, :2])
+        low, high = keypoints[:, :, :2].min(axis=(1, 2)), keypoints[:, :, :2].max(axis=(1, 2))
+        self.outside[index] |= (low < 0) | (high > 1)
         visible = self._visibility(index, keypoints)
         kept = self._joints(index, pose, visible)
         count = kept.sum(axis=1)

@@ -1,36 +1,26 @@
-"""Where the images and the label files of a YOLO dataset are, found by their names alone.
-
-Rules of Ultralytics: the label file of an image lies where the last ``images`` folder of its path
-is exchanged for ``labels``. Of Darknet: beside it. Both, and what exporters make of them, are
-looked for folder by folder, so that equal base names in two folders never share labels.
-"""
+"""The images of a YOLO dataset, in order, and the label file of each, by names alone."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ..media.kinds import IMAGE_SUFFIXES, is_image
-from ..sources.base import Listing, Source
-from .media_index import Found, MediaIndex, as_path
+from ..media.kinds import IMAGE_SUFFIXES
+from ..sources.base import Source
 from .yolo_data import SPLIT_ALIASES, Declared, read_lines
+from .yolo_labels import LabelFinder, is_label_folder, is_label_name
+from .yolo_lists import ListMatcher, missing_name
 from .yolo_splits import Place, find_splits
 
-__all__ = ["Entry", "LabelFinder", "Layout", "is_label_name", "lay_out", "under"]
+__all__ = ["Entries", "Entry", "Layout", "key_of", "lay_out", "subset_of", "under"]
 
-_LABEL_FOLDERS = ("labels", "label", "labeltxt", "annotations", "annotation", "txt")
-_IMAGE_FOLDERS = ("images", "image", "imgs", "img", "jpegimages", "frames", "data", "items")
-_NO_LABELS = re.compile(
-    r"(readme.*|licen[cs]e.*|requirements|classes|labels|predefined_classes|notes|images"
-    r"|train|training|val|valid|validation|test)\.txt",
-    re.IGNORECASE,
-)
 _OBJ_FOLDER = re.compile(r"obj_(.+)_data")
 _SPLIT_OF = {alias: name for name, aliases in SPLIT_ALIASES.items() for alias in aliases}
+
+Remarks = list[tuple[str, str]]
 
 
 class Entry(NamedTuple):
@@ -50,18 +40,57 @@ class Entry(NamedTuple):
     problem: str = ""
 
 
+class Entries:
+    """Images as columns, since there may be 200,000; `part` gives some as `Entry`.
+
+    `name` is where an image is, or would be if it were in the source.
+    """
+
+    def __init__(self) -> None:
+        self.name: list[str] = []
+        self.subset: list[str | None] = []
+        self.key: list[str] = []
+        self.media: list[str | None] = []
+        self.label: list[str | None] = []
+        self.listed: list[str] = []
+        self.problem: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self.key)
+
+    def add(
+        self,
+        subset: str | None,
+        keys: Sequence[str],
+        names: Sequence[str],
+        *,
+        listed: str = "",
+        problem: str = "",
+        missing: bool = False,
+    ) -> None:
+        """Add images of one subset; `missing`: they are not in the source."""
+        count = len(keys)
+        self.subset += [subset] * count
+        self.key += keys
+        self.name += names
+        self.media += [None] * count if missing else names
+        self.label += [None] * count
+        self.listed += [listed] * count
+        self.problem += [problem] * count
+
+    def part(self, start: int, stop: int) -> list[Entry]:
+        """Return the images from `start` to `stop`, exclusive."""
+        columns = (self.subset, self.key, self.media, self.label, self.listed, self.problem)
+        return [Entry(*row) for row in zip(*(c[start:stop] for c in columns), strict=True)]
+
+
 @dataclass
 class Layout:
     """The images in order, the label files of no image, and what is worth a note."""
 
-    entries: list[Entry]
+    entries: Entries
     orphans: list[str]
-    remarks: list[tuple[str, str]] = field(default_factory=list)
-
-
-def is_label_name(path: str) -> bool:
-    """Say whether a text file may hold labels, by its name: ``classes.txt`` may not."""
-    return not _NO_LABELS.fullmatch(path.rpartition("/")[2])
+    remarks: Remarks = field(default_factory=list)
 
 
 def under(folder: str, paths: Sequence[str]) -> Sequence[str]:
@@ -71,73 +100,7 @@ def under(folder: str, paths: Sequence[str]) -> Sequence[str]:
     return paths[bisect_left(paths, folder + "/") : bisect_left(paths, folder + "0")]  # "/" + 1
 
 
-def _stem(path: str) -> str:
-    name = path.rpartition("/")[2]
-    return path[: -len(name) + name.rindex(".")] if "." in name[1:] else path
-
-
-class LabelFinder:
-    """Finds the label file of an image: in its own folder's counterpart, never by name alone.
-
-    >>> finder = LabelFinder(Listing(["images/val/a.jpg", "labels/val/a.txt", "b.png", "b.txt"]))
-    >>> finder.find("images/val/a.jpg"), finder.find("b.png")
-    (Found(path='labels/val/a.txt', problem=''), Found(path='b.txt', problem=''))
-    """
-
-    def __init__(self, files: Listing, excluded: Iterable[str] = ()) -> None:
-        texts = files.with_suffix(".txt")
-        self._by_stem = {path[:-4]: path for path in texts}
-        for path in excluded:
-            self._by_stem.pop(path[:-4], None)
-        self._normal: dict[str, str] | None = None
-        self.folders = {stem.rpartition("/")[0] for stem in self._by_stem}
-        parts = {part for folder in self.folders for part in folder.split("/")}
-        known = {part for part in parts if part.lower() in _LABEL_FOLDERS}
-        self._names = sorted(known, key=lambda part: _LABEL_FOLDERS.index(part.lower()))
-        self._places: dict[str, list[str]] = {}
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._by_stem.values())
-
-    def find(self, image: str) -> Found:
-        """Return the label file of the image at path `image`."""
-        folder, _, name = image.rpartition("/")
-        places = self._places.get(folder)
-        if places is None:
-            places = self._places[folder] = self._places_for(folder)
-        stem = _stem(name)
-        for place in places:
-            base = f"{place}/" if place else ""
-            found = self._by_stem.get(base + name) or self._by_stem.get(base + stem)
-            if found is not None:
-                return Found(found)
-        return Found(None, "missing") if image.isascii() else self._other_form(places, stem)
-
-    def _other_form(self, places: Sequence[str], stem: str) -> Found:
-        if self._normal is None:
-            pairs = ((s, p) for s, p in self._by_stem.items() if not s.isascii())
-            self._normal = {unicodedata.normalize("NFC", s): p for s, p in pairs}
-        for place in places:
-            base = f"{place}/{stem}" if place else stem
-            found = self._normal.get(unicodedata.normalize("NFC", base))
-            if found is not None:
-                return Found(found, "unicode")
-        return Found(None, "missing")
-
-    def _places_for(self, folder: str) -> list[str]:
-        parts = folder.split("/") if folder else []
-        places = []
-        for i in reversed(range(len(parts))):
-            if parts[i].lower() in _IMAGE_FOLDERS:
-                places += ["/".join([*parts[:i], n, *parts[i + 1 :]]) for n in self._names]
-                break
-        places.append(folder)
-        for name in self._names:
-            places += [f"{folder}/{name}".strip("/"), f"{name}/{folder}".strip("/")]
-        return [place for place in dict.fromkeys(places) if place in self.folders]
-
-
-def lay_out(source: Source, declared: Declared, not_labels: Iterable[str] = ()) -> Layout:
+def lay_out(source: Source, declared: Declared, not_labels: Sequence[str] = ()) -> Layout:
     """Return the images of a dataset, in order, each with its subset, key and label file.
 
     First the images of the splits, as declared; then those of no split that have labels or lie
@@ -155,56 +118,104 @@ def lay_out(source: Source, declared: Declared, not_labels: Iterable[str] = ()) 
     splits, remarks = find_splits(source.files, images, declared)
     lists = [place.path for places in splits.values() for place in places if place.kind == "list"]
     finder = LabelFinder(source.files, [*lists, *not_labels])
-    rows: list[Entry] = []
-    taken: dict[str, str] = {}
-    for subset, places in splits.items():
-        mine = list(_entries(source, images, finder, subset, places, declared.where))
-        others: dict[str, int] = {}
-        for entry in mine:
-            if entry.media is not None and entry.media in taken:
-                other = taken[entry.media]
-                others[other] = others.get(other, 0) + 1
+    found = _Collector(source, images, finder, declared.where)
+    for split, places in splits.items():
+        found.add_split(split, places)
+    found.add_others(has_splits=bool(splits))
+    _make_keys_unique(found.entries)
+    _give_labels(found.entries, finder)
+    remarks += found.remarks
+    return Layout(found.entries, _orphans(found.entries, finder, images, remarks), remarks)
+
+
+class _Collector:
+    def __init__(
+        self, source: Source, images: Sequence[str], finder: LabelFinder, where: str
+    ) -> None:
+        self._source, self._images, self._finder, self._where = source, images, finder, where
+        self._matcher = ListMatcher(source.files)
+        self._taken: dict[str | None, str] = {}
+        self.entries, self.remarks = Entries(), Remarks()
+
+    def add_split(self, split: str, places: Sequence[Place]) -> None:
+        """Add the images of a split, but for those that an earlier one has."""
+        subset = split or None
+        again: dict[str, int] = {}
+        for place in places:
+            if place.kind == "folder":
+                mine = under(place.path, self._images)
+                base = _base(place.path, mine) if len(places) == 1 else ""
+                fresh = self._fresh(mine, split, again)
+                start = len(base) + 1
+                keys = [path[start:] if base else key_of(path, subset) for path in fresh]
+                self.entries.add(subset, keys, fresh)
+            elif place.kind == "image":
+                fresh = self._fresh([place.path], split, again)
+                keys = [key_of(path, subset) for path in fresh]
+                self.entries.add(subset, keys, fresh, listed=self._where)
             else:
-                rows.append(entry)
-            if entry.media is not None:
-                taken.setdefault(entry.media, subset)
-        for other, count in others.items():
-            again = "listed twice" if other == subset else f"already in {other}"
-            text = f"{declared.where}: {count} images of {subset} are {again}: kept once, there"
-            remarks.append(("images in two splits", text))
-    rows += _leftovers(images, taken, finder, bool(splits), remarks)
-    rows = _give_labels(_unique_keys(rows), finder)
-    return Layout(rows, _orphans(rows, finder, bool(images), remarks), remarks)
+                self._add_list(split, place.path, again)
+        for other, count in again.items():
+            text = "listed twice" if other == split else f"already in {other}"
+            text = f"{self._where}: {count} images of {split} are {text}: kept once, there"
+            self.remarks.append(("images in two splits", text))
+
+    def _add_list(self, split: str, path: str, again: dict[str, int]) -> None:
+        subset = split or None
+        for line in read_lines(self._source, path):
+            if not line:
+                continue
+            found = self._matcher.find(line, path)
+            if found.path is None or self._fresh([found.path], split, again):
+                name = found.path or missing_name(line, self._finder)
+                self.entries.add(
+                    subset,
+                    [key_of(name, subset)],
+                    [name],
+                    listed=path,
+                    problem=found.problem,
+                    missing=found.path is None,
+                )
+
+    def _fresh(self, paths: Sequence[str], split: str, again: dict[str, int]) -> Sequence[str]:
+        # The paths that no split has yet; the others are counted by the split that has them.
+        taken = self._taken
+        fresh = [path for path in paths if path not in taken] if taken else paths
+        if len(fresh) < len(paths):
+            for path in paths:
+                if path in taken:
+                    again[taken[path]] = again.get(taken[path], 0) + 1
+        taken.update(dict.fromkeys(fresh, split))
+        return fresh
+
+    def add_others(self, *, has_splits: bool) -> None:
+        """Add images of no split that have labels, or lie where a dataset's images do."""
+        others = [path for path in self._images if path not in self._taken]
+        if has_splits:
+            labels = self._finder.find(others)
+            kept = [
+                path
+                for path, label in zip(others, labels, strict=True)
+                if label is not None or _among_images(path)
+            ]
+            if kept:
+                text = (
+                    f"{len(kept)} images are in no split ({kept[0]}, …); imported by their folder"
+                )
+                self.remarks.append(("images in no split", text))
+            ignored = sorted(set(others) - set(kept))
+            if ignored:
+                text = f"{len(ignored)} images are in no split and have no labels ({ignored[0]}, …)"
+                self.remarks.append(("images that are not imported", text))
+            others = kept
+        for path in others:
+            subset = subset_of(path)
+            self.entries.add(subset, [key_of(path, subset)], [path])
 
 
-def _entries(
-    source: Source,
-    images: Sequence[str],
-    finder: LabelFinder,
-    split: str,
-    places: Sequence[Place],
-    where: str,
-) -> Iterator[Entry]:
-    subset = split or None
-    lines = None
-    for place in places:
-        if place.kind == "folder":
-            mine = under(place.path, images)
-            base = _base(place.path, mine) if len(places) == 1 else ""
-            start = len(base) + 1
-            for path in mine:
-                key = path[start:] if base else key_of(path, subset)
-                yield Entry(subset, key, path, None)
-        elif place.kind == "image":
-            yield Entry(subset, key_of(place.path, subset), place.path, None, where)
-        else:
-            lines = lines or _ListMatcher(source.files)
-            for line in read_lines(source, place.path):
-                if line:
-                    found = lines.find(line, place.path)
-                    name = found.path or lines.labelled_tail(line, finder)
-                    key = key_of(name, subset)
-                    yield Entry(subset, key, found.path, None, place.path, found.problem)
+def _among_images(path: str) -> bool:
+    folders = path.lower().split("/")[:-1]
+    return "images" in folders or not _SPLIT_OF.keys().isdisjoint(folders)
 
 
 def _base(folder: str, images: Sequence[str]) -> str:
@@ -212,50 +223,6 @@ def _base(folder: str, images: Sequence[str]) -> str:
     deeper = f"{folder}/images"
     inside = "images" not in folder.split("/") and len(under(deeper, images)) == len(images)
     return deeper if inside else folder
-
-
-class _ListMatcher:
-    """Finds the images that a list names, whose paths may be those of another machine."""
-
-    def __init__(self, files: Listing) -> None:
-        self._files, self._index = files, MediaIndex(files)
-        self._swap = ("", "")
-
-    def find(self, line: str, listed: str) -> Found:
-        path, folder = as_path(line), listed.rpartition("/")[0]
-        old, new = self._swap
-        guesses = [path, f"{folder}/{path}" if folder else path]
-        if path.startswith(old):
-            guesses.append(new + path[len(old) :])
-        for guess in guesses:
-            if guess in self._files:
-                return Found(guess)
-        if is_image(path):
-            found = self._index.find(path, [folder], tails=True)
-        else:  # VOC's lists leave the suffix out
-            found = self._index.find_stem(path, [folder])
-        if found.path and not found.problem:
-            self._swap = _difference(path, found.path)
-        return found
-
-    @staticmethod
-    def labelled_tail(line: str, finder: LabelFinder) -> str:
-        """Return the longest tail of a missing image's path that has labels, else its whole."""
-        parts = [part for part in as_path(line).split("/") if part not in ("", ".", "..")]
-        for i in range(len(parts)):
-            tail = "/".join(parts[i:])
-            if finder.find(tail).path:
-                return tail
-        return "/".join(parts)
-
-
-def _difference(a: str, b: str) -> tuple[str, str]:
-    # What stands before the part that two paths have in common at their ends.
-    x, y = a.split("/"), b.split("/")
-    n = 0
-    while n < min(len(x), len(y)) and x[-1 - n] == y[-1 - n]:
-        n += 1
-    return "".join(p + "/" for p in x[: len(x) - n]), "".join(p + "/" for p in y[: len(y) - n])
 
 
 def key_of(path: str, subset: str | None) -> str:
@@ -269,14 +236,11 @@ def key_of(path: str, subset: str | None) -> str:
         if parts[i].lower() == "images" or _OBJ_FOLDER.fullmatch(parts[i]):
             parts = parts[i + 1 :]
             break
-    first = parts[0].lower()
-    if len(parts) > 1 and subset and first in (subset.lower(), *_aliases(subset)):
-        parts = parts[1:]
+    if len(parts) > 1 and subset:
+        aliases = SPLIT_ALIASES.get(_SPLIT_OF.get(subset.lower(), ""), ())
+        if parts[0].lower() in (subset.lower(), *aliases):
+            parts = parts[1:]
     return "/".join(parts)
-
-
-def _aliases(subset: str) -> tuple[str, ...]:
-    return SPLIT_ALIASES.get(_SPLIT_OF.get(subset.lower(), ""), ())
 
 
 def subset_of(path: str) -> str | None:
@@ -290,88 +254,59 @@ def subset_of(path: str) -> str | None:
     return None
 
 
-def _unique_keys(rows: list[Entry]) -> list[Entry]:
+def _make_keys_unique(entries: Entries) -> None:
     # Where short keys collide within a subset, all its keys are whole paths.
-    if len({row[:2] for row in rows}) == len(rows):
-        return rows
     seen: set[tuple[str | None, str]] = set()
     collided = set()
-    for row in rows:
-        if row[:2] in seen:
-            collided.add(row.subset)
-        seen.add(row[:2])
-    return [
-        row._replace(key=row.media) if row.media and row.subset in collided else row for row in rows
-    ]
+    for pair in zip(entries.subset, entries.key, strict=True):
+        if pair in seen:
+            collided.add(pair[0])
+        seen.add(pair)
+    for i, subset in enumerate(entries.subset if collided else ()):
+        if subset in collided:
+            entries.key[i] = entries.name[i]
 
 
-def _leftovers(
-    images: Sequence[str],
-    taken: dict[str, str],
-    finder: LabelFinder,
-    has_splits: bool,
-    remarks: list[tuple[str, str]],
-) -> list[Entry]:
-    rows: list[Entry] = []
-    ignored: list[str] = []
-    for path in images:
-        if path in taken:
-            continue
-        folders = path.lower().split("/")[:-1]
-        usual = not _SPLIT_OF.keys().isdisjoint(folders) or "images" in folders
-        if not has_splits or usual or finder.find(path).path:
-            subset = subset_of(path)
-            rows.append(Entry(subset, key_of(path, subset), path, None))
-        else:
-            ignored.append(path)
-    if rows and has_splits:
-        text = f"{len(rows)} images are in no split ({rows[0].media}, …); imported by their folder"
-        remarks.append(("images in no split", text))
-    if ignored:
-        text = f"{len(ignored)} images are in no split and have no labels ({ignored[0]}, …)"
-        remarks.append(("images that are not imported", text))
-    return rows
-
-
-def _give_labels(rows: list[Entry], finder: LabelFinder) -> list[Entry]:
+def _give_labels(entries: Entries, finder: LabelFinder) -> None:
     # One label file is one image's. Of images with one stem, .jpg comes first.
+    names = entries.name
+    entries.label = labels = finder.find(names)
+    for i, name in enumerate(names):
+        if labels[i] is None and not name.isascii():
+            labels[i] = finder.find_other_form(name)
+            if labels[i] is not None and not entries.problem[i]:
+                entries.problem[i] = "unicode"
+    given = [label for label in labels if label is not None]
+    if len(set(given)) == len(given):
+        return
     owner: dict[str, int] = {}
-    out: list[Entry] = []
-    for i, row in enumerate(rows):
-        subset, key, media, _, listed, problem = row
-        found = finder.find(media or key)
-        if found.problem == "unicode":
-            problem = problem or found.problem
-        out.append(Entry(subset, key, media, found.path, listed, problem))
-        if found.path is None:
-            continue
-        first = owner.setdefault(found.path, i)
-        if first != i:
-            keep, give = (i, first) if _rank(row) < _rank(out[first]) else (first, i)
-            owner[found.path] = keep
-            text = f"{found.path} is also the label file of {out[keep].media}, and was read for it"
-            out[give] = out[give]._replace(label=None, problem=text)
-    return out
+    for i, label in enumerate(labels):
+        first = owner.setdefault(label, i) if label is not None else i
+        if first != i and label is not None:
+            keep, give = (i, first) if _rank(entries, i) < _rank(entries, first) else (first, i)
+            owner[label] = keep
+            labels[give] = None
+            text = f"{label} is also the label file of {names[keep]}, and was read for that"
+            entries.problem[give] = text
 
 
-def _rank(row: Entry) -> tuple[bool, bool, str]:
-    path = row.media or row.key
-    return row.media is None, not path.lower().endswith((".jpg", ".jpeg")), path
+def _rank(entries: Entries, i: int) -> tuple[bool, bool, str]:
+    path = entries.name[i]
+    return entries.media[i] is None, not path.lower().endswith((".jpg", ".jpeg")), path
 
 
 def _orphans(
-    rows: Sequence[Entry], finder: LabelFinder, images: bool, remarks: list[tuple[str, str]]
+    entries: Entries, finder: LabelFinder, images: Sequence[str], remarks: Remarks
 ) -> list[str]:
-    claimed = {row.label for row in rows if row.label}
-    folders = {path.rpartition("/")[0] for path in claimed}
-    orphans, other = [], []
-    for path in finder:
-        if path in claimed or not is_label_name(path):
-            continue
+    claimed = set(entries.label)
+    free = [path for path in finder if path not in claimed and is_label_name(path)]
+    folders = {label.rpartition("/")[0] for label in claimed if label} if free else set()
+    orphans, others = [], []
+    for path in free:
         folder = path.rpartition("/")[0]
-        like_labels = not set(folder.lower().split("/")).isdisjoint(_LABEL_FOLDERS)
-        (orphans if folder in folders or like_labels or not images else other).append(path)
-    if other:
-        text = f"{len(other)} text files are no labels of an image ({other[0]}, …)"
+        like_labels = folder in folders or is_label_folder(folder) or not images
+        (orphans if like_labels else others).append(path)
+    if others:
+        text = f"{len(others)} text files are no labels of an image ({others[0]}, …)"
         remarks.append(("text files that are not imported", text))
     return orphans

@@ -24,7 +24,8 @@ from ..sources.base import Source
 from .base import Option
 from .yolo_columns import annotation_columns
 from .yolo_data import Declared, Names, parse_kpt_shape
-from .yolo_layout import Entry, Layout, subset_of
+from .yolo_labels import is_label_folder
+from .yolo_layout import Entry, Layout, key_of, subset_of
 from .yolo_rows import fit_rectangles, parse_rows
 from .yolo_work import RowLines
 
@@ -93,10 +94,12 @@ class _Reader:
         self.task = options["task"]
         self.entries, self.orphans = layout.entries, layout.orphans
         if self.size is not None:  # with a size, labels alone can be placed
-            self.entries = self.entries + [
-                Entry(subset_of(path), _key_of_label(path), None, path, path, "missing")
-                for path in self.orphans
-            ]
+            for path in self.orphans:
+                subset, key = _place_of_label(path)
+                self.entries.add(
+                    subset, [key], [path], listed=path, problem="missing", missing=True
+                )
+                self.entries.label[-1] = path
             self.orphans = []
         self.quads = self.task == "auto" and declared.pose is None and self._has_quads()
         self.next_item = 0
@@ -105,11 +108,11 @@ class _Reader:
     def batches(self, limit: int | None) -> Iterator[Batch]:
         first = tuple(self._new_labels())
         self.progress.start("Reading labels", len(self.entries), "images")
-        waiting = iter(self.entries)
-        empty = True
+        start, empty = 0, True
         while limit is None or self.next_item < limit:
             count = CHUNK_IMAGES if limit is None else min(CHUNK_IMAGES, limit - self.next_item)
-            chunk = list(islice(waiting, count))
+            chunk = self.entries.part(start, start + count)
+            start += count
             if not chunk:
                 break
             for part, found in self._texts(chunk):
@@ -131,9 +134,14 @@ class _Reader:
             size = 0
             while waiting and size < CHUNK_BYTES:
                 part.append(waiting.pop())
-                label = part[-1].label
-                size += (self.source.size(label) or 0) if label else 0
+                size += self._size_of(part[-1].label)
             yield part, self._read_texts([entry.label for entry in part if entry.label])
+
+    def _size_of(self, label: str | None) -> int:
+        try:
+            return (self.source.size(label) or 0) if label else 0
+        except SourceError:
+            return 0  # reading it will name it
 
     def _read_texts(self, paths: Sequence[str]) -> dict[str, bytes]:
         try:
@@ -262,8 +270,9 @@ class _Reader:
     def _has_quads(self) -> bool:
         # Rows of 9 numbers are rotated boxes where the first labelled images have nothing else,
         # and these are near to rectangles in pixels.
-        labelled = (entry for entry in self.entries if entry.media and entry.label)
-        sample = list(islice(labelled, _SAMPLE_IMAGES))
+        labelled = (i for i, label in enumerate(self.entries.label) if label)
+        places = list(islice(labelled, _SAMPLE_IMAGES))
+        sample = [entry for i in places for entry in self.entries.part(i, i + 1) if entry.media]
         try:
             found = dict(self.source.read_many([entry.label or "" for entry in sample]))
         except SourceError:
@@ -289,11 +298,13 @@ class _Reader:
         return bool(near.mean() >= 0.8)
 
 
-def _key_of_label(path: str) -> str:
+def _place_of_label(path: str) -> tuple[str | None, str]:
+    # Subset and key of an image that is not there, by its label file; its suffix is not known.
     parts = path[:-4].split("/")
-    places = [i for i, part in enumerate(parts[:-1]) if part.lower() in ("labels", "labeltxt")]
-    parts = parts[places[-1] + 1 :] if places else parts
-    return "/".join(parts)
+    inside = [i for i, part in enumerate(parts[:-1]) if is_label_folder(part)]
+    parts = ["images", *parts[inside[-1] + 1 :]] if inside else parts
+    subset = subset_of(path)
+    return subset, key_of("/".join(parts), subset)
 
 
 def _parse_size(given: Any) -> tuple[float, float] | None:

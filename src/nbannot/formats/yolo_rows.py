@@ -29,7 +29,10 @@ Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-_IS_NUMBER = re.compile(_NUMBER).match
+_LARGEST = 1e15
+"""What is larger, infinite or NaN is no number here: nothing could be computed with it."""
+# What Python calls white space, and Arrow does not.
+_RARE_SPACES = bytes(32 if i in b"\v\f\x1c\x1d\x1e\x1f" else i for i in range(256))
 _DOTA_HEADER = re.compile(r"(imagesource|gsd)\s*:", re.IGNORECASE)
 
 NONE, BOX, POLYGON, QUAD, POSE = range(5)
@@ -116,8 +119,10 @@ def parse_rows(texts: Sequence[bytes], names: Names) -> Rows:
     tokens = words.flatten()
     try:
         values = pc.cast(tokens, pa.float64()).to_numpy(zero_copy_only=False)
-        good = np.ones(len(count), bool)
+        good = np.full(len(count), np.abs(values).max(initial=0) < _LARGEST)
     except pa.ArrowInvalid:
+        good = np.zeros(len(count), bool)
+    if not good.all():
         values, good = _careful(tokens, start)
     rows = Rows(file, line, start, count, values, _whole(tokens, start, count), {}, [], [])
     return rows if good.all() else _rescue_lines(rows, good, trimmed, names)
@@ -130,6 +135,7 @@ def _clean(text: bytes) -> bytes:
         text = text[3:]
     if b"\r" in text:
         text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    text = text.translate(_RARE_SPACES)
     if not text.isascii():  # a no-break space is a space
         text = re.sub(r"[^\S\n]", " ", text.decode("utf-8", "replace")).encode()
     return text
@@ -138,8 +144,8 @@ def _clean(text: bytes) -> bytes:
 def _careful(tokens: pa.Array, start: Integers) -> tuple[Floats, Flags]:
     is_number = pc.match_substring_regex(tokens, _NUMBER)
     numbers = pc.cast(pc.if_else(is_number, tokens, "nan"), pa.float64())
-    good = np.logical_and.reduceat(is_number.to_numpy(zero_copy_only=False), start)
-    return numbers.to_numpy(zero_copy_only=False), good
+    values = numbers.to_numpy(zero_copy_only=False)
+    return values, np.logical_and.reduceat(np.abs(values) < _LARGEST, start)
 
 
 def _whole(tokens: pa.Array, start: Integers, count: Integers) -> Flags:
@@ -190,7 +196,7 @@ def _rescue_lines(rows: Rows, good: Flags, texts: pa.Array, names: Names) -> Row
 def _rescue(text: str, names: Names) -> tuple[list[float], Rescued] | tuple[str, str]:
     # The numbers of a line that is not all numbers, or (reason, message) why it is none.
     tokens = text.split()
-    numeric = [bool(_IS_NUMBER(token)) for token in tokens]
+    numeric = [_is_number(token) for token in tokens]
     lead = numeric.index(False)
     if lead == 8:  # DOTA: x1 y1 ... x4 y4 name difficult, in pixels
         hard = tokens[-1] if len(tokens) > 9 and tokens[-1].isdigit() else ""
@@ -201,7 +207,7 @@ def _rescue(text: str, names: Names) -> tuple[list[float], Rescued] | tuple[str,
         attributes = {"difficult": True} if hard.strip("0") else {}
         return [number, *map(float, tokens[:8])], Rescued(None, True, attributes)
     parts = [part.strip() for part in re.split("[,;]", text.strip(" ,;\t"))]
-    if len(parts) >= 5 and all(_IS_NUMBER(part) for part in parts):
+    if len(parts) >= 5 and all(map(_is_number, parts)):
         warning = ("separated by commas", "its numbers are separated by commas, not spaces")
         return [float(part) for part in parts], Rescued(warning)
     last = len(numeric) - numeric[::-1].index(False)  # the first token of all numbers to the end
@@ -216,6 +222,10 @@ def _rescue(text: str, names: Names) -> tuple[list[float], Rescued] | tuple[str,
         return [float(t) for t in tokens[:lead]], Rescued(warning, extra={"text": trailing})
     hint = "; decimals need a point" if re.fullmatch(r"-?\d+,\d+", tokens[lead]) else ""
     return "not a number", f"{tokens[lead][:40]!r} is not a number{hint}"
+
+
+def _is_number(token: str) -> bool:
+    return re.match(_NUMBER, token) is not None and abs(float(token)) < _LARGEST
 
 
 # -- what the numbers mean --------------------------------------------------------------------

@@ -128,7 +128,8 @@ class _Finder:
         tails = [base + "/".join(parts[i:]) for i in range(len(parts)) for base in bases]
         last = len(bases)  # a tail of one part says little: it comes after the usual names
         yield from tails[:-last]
-        if split in _USUAL or not split:
+        usual = split in _USUAL or not split
+        if usual:
             for alias in SPLIT_ALIASES.get(_USUAL.get(split, ""), ()):
                 for base in bases:
                     yield from (
@@ -136,6 +137,7 @@ class _Finder:
                         for place in (f"{alias}/images", f"images/{alias}", alias)
                         if base + place in self._folders
                     )
+        if usual or value.lower().endswith(".txt"):
             yield from tails[-last:]
 
 

@@ -92,7 +92,7 @@ class RowWork:
         count, file, line = self.rows.count, self.rows.file, self.rows.line
         # Only rows of equal file and weighted sum are compared number by number.
         place = np.arange(len(flat)) - np.repeat(begins, count)
-        with np.errstate(invalid="ignore", over="ignore"):
+        with np.errstate(over="ignore"):
             sums = np.add.reduceat(flat * (place * 0.7548776662466927 % 1 + 0.5), begins)
         order = np.lexsort((line, sums, file))
         same = (np.diff(sums[order]) == 0) & (np.diff(file[order]) == 0)

@@ -6,9 +6,11 @@ decoders, and one of them starts Ghostscript. Nothing is decoded before its size
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from typing import Any, BinaryIO, Protocol
 
 import numpy as np
@@ -40,8 +42,19 @@ __all__ = [
     "thumbnails",
 ]
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
-"""Formats that are opened, by Pillow's names; AVIF where Pillow was built with it."""
+
+def _known_formats() -> tuple[str, ...]:
+    # Only these plugins of Pillow are loaded here, and only these are ever asked.
+    found = []
+    for plugin in ("Jpeg", "Png", "WebP", "Bmp", "Gif", "Tiff", "Avif"):
+        with contextlib.suppress(ImportError):  # AVIF came with Pillow 11.3
+            import_module(f"PIL.{plugin}ImagePlugin")
+            found.append(plugin.upper())
+    return tuple(found)
+
+
+FORMATS = _known_formats()
+"""Formats that are opened, by Pillow's names; AVIF where Pillow has it."""
 
 MAX_PREVIEW_PIXELS = 64_000_000
 MAX_PIXELS = 1 << 31
@@ -132,7 +145,7 @@ def thumbnail(data: bytes, size_px: int, name: str = "") -> bytes:
         picture = _decode(data, info, size_px)
         if picture.size != (fitted := _fit(picture.size, size_px)):
             picture = picture.resize(fitted, Image.Resampling.BILINEAR, reducing_gap=2.0)
-        if info.orientation in _TURNS:
+        if info.orientation in _TURNS and info.format != "TIFF":  # Pillow turned it
             picture = picture.transpose(_TURNS[info.orientation])
         return _encode(picture)
     except Exception as error:  # noqa: BLE001  damage makes decoders raise whatever they like
@@ -199,13 +212,14 @@ def _ask_pillow(stream: BinaryIO, head: bytes, name: str) -> ImageInfo:
         )
     try:
         with Image.open(stream, formats=FORMATS) as image:
-            exif = image.info.get("exif", b"")
+            exif, size = image.info.get("exif", b""), image.size
             turn = exif_orientation(exif[6:] if exif[:6] == b"Exif\0\0" else exif)
-            if image.format == "TIFF":
-                turn = image.getexif().get(0x0112)
+            if image.format == "TIFF":  # Pillow turns these itself, and gives the size as turned
+                tags: Any = image.tag_v2  # type: ignore[attr-defined]
+                turn, size = tags.get(274), (tags[256], tags[257])
             shown = "JPEG" if image.format == "MPO" else str(image.format)
-            turn = turn if turn in _TURNS and shown != "AVIF" else 1
-            found = info_of(shown, *image.size, turn)
+            turn = turn if turn in _TURNS else 1
+            found = info_of(shown, *size, turn)
     except Image.DecompressionBombError as error:
         raise BrokenFileError(f"{_called(name)} is too large: {error}") from None
     except Exception as error:  # noqa: BLE001  damage makes decoders raise whatever they like

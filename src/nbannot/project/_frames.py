@@ -19,20 +19,20 @@ __all__ = ["annotations_frame", "frame", "items_frame", "labels_frame"]
 
 def frame(table: pa.Table) -> pd.DataFrame:
     """Return a table as a DataFrame: integers stay integers beside nulls, lists stay lists."""
-    columns = {n: _series(c) for n, c in zip(table.column_names, table.columns, strict=True)}
+    columns = {name: _series(table.select([name]))[name] for name in table.column_names}
     return pd.DataFrame(columns)
 
 
-def _series(column: pa.ChunkedArray) -> pd.Series[Any]:
-    kind = column.type
+def _series(table: pa.Table) -> pd.DataFrame:
+    kind, nulls = table.schema.types[0], table.column(0).null_count
     mapped: Any = None
     if pa.types.is_list(kind):  # zero copy: a list is made of a value when it is looked at
         mapped = pd.ArrowDtype(kind)
-    elif column.null_count and pa.types.is_integer(kind):
+    elif nulls and pa.types.is_integer(kind):
         mapped = pd.Int64Dtype()
-    elif column.null_count and pa.types.is_boolean(kind):
+    elif nulls and pa.types.is_boolean(kind):
         mapped = pd.BooleanDtype()
-    return column.to_pandas(types_mapper={kind: mapped}.get if mapped is not None else None)
+    return table.to_pandas(types_mapper={kind: mapped}.get if mapped is not None else None)
 
 
 def items_frame(items: pa.Table, tasks: Sequence[TaskRow]) -> pd.DataFrame:
@@ -78,7 +78,8 @@ def labels_frame(known: Names, tally: dict[int, int]) -> pd.DataFrame:
 
 
 def _positions(sorted_ids: pa.ChunkedArray, wanted: pa.ChunkedArray) -> NDArray[np.int64]:
-    return np.searchsorted(sorted_ids.to_numpy(), wanted.to_numpy())
+    out: NDArray[np.int64] = np.searchsorted(sorted_ids.to_numpy(), wanted.to_numpy())
+    return out
 
 
 def _task_names(ids: pa.ChunkedArray, tasks: Sequence[TaskRow]) -> pa.ChunkedArray:

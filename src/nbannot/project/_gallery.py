@@ -95,7 +95,7 @@ class Gallery:
         return self.of_items(sorted(ids), size_px)
 
     def _tasks(self) -> list[read.TaskRow]:
-        return self._store.cached("tasks", read.tasks)
+        return self._store.cached("tasks", read.task_rows)
 
     def _names(self) -> read.Names:
         return self._store.cached("names", read.names)
@@ -127,7 +127,7 @@ class Gallery:
             if low >= high:
                 continue
             if row.items == row.stop:
-                part = read.items(connection, task_id=row.task_id, positions=(low, high))
+                part = read.item_rows(connection, task_id=row.task_id, positions=(low, high))
                 parts.append(part.sort_by("position"))
             else:
                 ids = self._task_items(row.task_id)
@@ -137,9 +137,7 @@ class Gallery:
     def _task_items(self, task_id: int) -> Ids:
         return self._store.cached(("task", task_id), lambda c: read.task_items(c, task_id))
 
-    def _matching(
-        self, task_id: int | None, label: str | None, layer: str | None
-    ) -> Ids:
+    def _matching(self, task_id: int | None, label: str | None, layer: str | None) -> Ids:
         known = self._names()
         label_id = layer_id = None
         if label is not None:
@@ -152,14 +150,12 @@ class Gallery:
                 _unknown("layer", layer, list(known.layers.values()))
         return self._store.cached(
             ("matching", label_id, layer_id, task_id),
-            lambda c: read.matching_items(
-                c, label_id=label_id, layer_id=layer_id, task_id=task_id
-            ),
+            lambda c: read.matching_items(c, label_id=label_id, layer_id=layer_id, task_id=task_id),
         )
 
     @staticmethod
     def _items(connection: Connection, ids: Ids) -> pa.Table:
-        found = read.items(connection, item_ids=np.sort(ids))
+        found = read.item_rows(connection, item_ids=np.sort(ids))
         place = pc.index_in(pa.array(ids, pa.int64()), found["item_id"].combine_chunks())
         return found.take(place.drop_null())
 
@@ -170,7 +166,7 @@ class Gallery:
         """Return the annotations of `items`, `item` an index into it, in their order."""
         ids = items["item_id"].combine_chunks()
         layers = None if layer is None else [known.layer_id(layer) or 0]
-        found = read.annotations(
+        found = read.annotation_rows(
             connection, known, item_ids=np.sort(ids.to_numpy()), layer_ids=layers
         )
         index = pc.cast(pc.index_in(found["item"], ids), pa.int64())
@@ -252,7 +248,9 @@ class Gallery:
         if texts:
             return max(texts, key=len)[:TEXT_LENGTH]
         try:
-            return self._media(row["item_id"])[: 4 * TEXT_LENGTH].decode("utf-8", "replace")[:TEXT_LENGTH]
+            return self._media(row["item_id"])[: 4 * TEXT_LENGTH].decode("utf-8", "replace")[
+                :TEXT_LENGTH
+            ]
         except NbannotError:
             return None
 
@@ -267,5 +265,3 @@ def _unknown(what: str, name: str, known: Sequence[str]) -> Any:
         f"The project has no {what} {printable(name)!r}",
         hint=f"It has: {names}{', …' if len(known) > 20 else '.'}",
     )
-
-

@@ -34,7 +34,9 @@ class MediaFolder:
     def path(self, sha256: str) -> Path:
         """Return where the file with that content is, or would be."""
         if not re.fullmatch(r"[0-9a-f]{64}", sha256):  # it comes from a file anybody may have made
-            raise ProjectError("The project names media by something that is no sha-256", where=sha256)
+            raise ProjectError(
+                "The project names media by something that is no sha-256", where=sha256
+            )
         return self.folder / sha256[:2] / sha256
 
     def read(self, sha256: str) -> bytes:

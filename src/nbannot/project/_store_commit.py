@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,13 +11,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import ProjectError, SchemaError
-from ..palette import color_of
 from ..schema import Label
 from ._media import Incoming, MediaFolder
 from ._store import Store, now
 from ._store_connection import Connection, Value
-from ._store_read import LEDGER, Ids, among, id_array, labels, note_columns
-from ._store_tables import ANNOTATIONS_BY_ITEM, GROUND_TRUTH, STORED_ANNOTATIONS, STORED_ITEMS, live
+from ._store_counts import COUNTED, LabelCounts
+from ._store_labels import ensure_labels
+from ._store_read import Ids, among, id_array, note_columns
+from ._store_rows import as_json, insert, next_id
+from ._store_tables import (
+    ANNOTATIONS_BY_ITEM,
+    GROUND_TRUTH,
+    LEDGER,
+    STORED_ANNOTATIONS,
+    STORED_ITEMS,
+    live,
+)
 
 __all__ = ["Commit", "begin"]
 
@@ -70,7 +76,9 @@ class Commit:
         self._unindexed = False
         self._counts = LabelCounts()
         self._used: set[str] = set()
-        self._outcome: dict[str, Value] = dict.fromkeys(("read", "imported", "warned", "rejected"), 0)
+        self._outcome: dict[str, Value] = dict.fromkeys(
+            ("read", "imported", "warned", "rejected"), 0
+        )
 
     # -- tasks, labels, layers --------------------------------------------------------
 
@@ -182,7 +190,7 @@ class Commit:
         tally = pc.value_counts(keys)
         twice = tally.filter(pc.greater(tally.field("counts"), 1)).field("values")
         raise ProjectError(
-            f"{len(twice)} keys would be there twice in one task, the first is {twice[0].as_py()!r}",
+            f"{len(twice)} keys would be in one task twice, the first is {twice[0].as_py()!r}",
             hint="An item is known by its key in its task: give each one its own.",
         )
 

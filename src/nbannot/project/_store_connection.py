@@ -1,4 +1,4 @@
-"""A connection to SQLite: through ADBC (Arrow in and out), or through `sqlite3` where it is missing.
+"""A connection to SQLite: through ADBC (Arrow in and out), or through `sqlite3` without it.
 
 One SQLite library per file and process: ADBC carries its own, and a file opened by both at once
 can lose its locks. So `connect` takes one of the two for all, and nothing else opens the file.
@@ -71,9 +71,7 @@ class Connection(ABC):
         """Run one statement that returns nothing."""
         self.ask(sql, params)
 
-    def ingest(
-        self, table: str, data: pa.Table, order: NDArray[np.int64] | None = None
-    ) -> None:
+    def ingest(self, table: str, data: pa.Table, order: NDArray[np.int64] | None = None) -> None:
         """Append rows to a table, in `order` if given; columns that `data` lacks get their default.
 
         A slice at a time, so that never more than one of them is held as blobs or in order.
@@ -232,16 +230,44 @@ def _explained(name: str) -> Iterator[None]:
         raise
 
 
-# What SQLite says → what a user should hear.
+# What SQLite says, what a user should hear, and what to do.
 _MEANINGS = (
-    ("database is locked", "Another notebook is writing to the project", "Wait for it to end, then run this again; nothing was changed."),
-    ("disk is full", "The disk is full", "Make room, then run this again; the project is as it was."),
-    ("disk i/o error", "The disk could not be read or written", "The project is as it was. Check the disk and its free space."),
-    ("readonly database", "The project is open for reading only", "Open it without read_only=True."),
-    ("not a database", "The file is not a project's database", "Choose another name, or restore the file from a backup."),
-    ("malformed", "The project's database is damaged", "Restore the project from a backup."),
-    ("unable to open", "The project's database can't be opened", "Check that the folder exists and that you may read and write it."),
-)  # fmt: skip
+    (
+        "database is locked",
+        "Another notebook is writing to the project",
+        "Wait for it to end, then run this again; nothing was changed.",
+    ),
+    (
+        "disk is full",
+        "The disk is full",
+        "Make room, then run this again; the project is as it was.",
+    ),
+    (
+        "disk i/o error",
+        "The disk could not be read or written",
+        "The project is as it was. Check the disk and its free space.",
+    ),
+    (
+        "readonly database",
+        "The project is open for reading only",
+        "Open it without read_only=True.",
+    ),
+    (
+        "not a database",
+        "The file is not a project's database",
+        "Choose another name, or restore the file from a backup.",
+    ),
+    (
+        "malformed",
+        "The project's database is damaged",
+        "Restore the project from a backup.",
+    ),
+    (
+        "to open",  # unable or failed
+        "The project's database can't be opened",
+        "Check that the folder exists, and that you may read and write it.",
+    ),
+)
 
 
 def _explain(error: Exception, name: str) -> ProjectError:

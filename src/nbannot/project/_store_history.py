@@ -1,16 +1,32 @@
-"""Undo, redo, and compact."""
+"""The history of a project: its requests and their ledgers, undo, redo, and compact."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Any
+
+import pyarrow as pa
 
 from ..errors import ProjectError
 from ._media import MediaFolder
 from ._store import Store
-from ._store_connection import Connection
-from ._store_tables import live
+from ._store_connection import Connection, Value
+from ._store_read import Counts, Names, TaskRow
+from ._store_rows import columns_of
+from ._store_tables import LEDGER, REQUESTS, live
 
-__all__ = ["compact", "redo", "redoable", "undo", "undoable"]
+__all__ = [
+    "compact",
+    "last_import",
+    "ledger",
+    "redo",
+    "redoable",
+    "requests",
+    "summary",
+    "undo",
+    "undoable",
+]
 
 _HISTORIES = ("tasks", "jobs", "labels", "layers", "items", "annotations")
 _IDS = {
@@ -22,6 +38,89 @@ _IDS = {
     "items": ("item_id",),
     "annotations": ("annotation_id",),
 }
+
+
+def summary(
+    connection: Connection, rows: Sequence[TaskRow], known: Names, tally: Counts, limit: int
+) -> dict[str, Any]:
+    """Return what `Project.summary` does, of what is known of tasks, names and counts."""
+    history = connection.rows(
+        "SELECT request_id, kind, title, state, undone > 0 AS undone, started, finished, format, "
+        "code, read, imported, warned, rejected, summary FROM requests "
+        f"ORDER BY request_id DESC LIMIT {limit}"
+    )
+    for row in history:
+        row["undone"] = bool(row["undone"])
+        row["text"] = (json.loads(row.pop("summary") or "{}") or {}).get("text", "")
+    labelled = sorted(known.labels.items(), key=lambda pair: -tally.by_label.get(pair[0], 0))
+    return {
+        "counts": {
+            "tasks": len(rows),
+            "items": sum(row.items for row in rows),
+            "annotations": sum(tally.by_layer.values()),
+            "labels": len(known.labels),
+            "layers": len(known.layers),
+            "requests": connection.rows("SELECT count(*) AS n FROM requests")[0]["n"],
+        },
+        "tasks": [
+            {
+                "id": row.task_id, "name": row.name, "subset": row.subset or "",
+                "items": row.items, "annotations": tally.by_task.get(row.task_id, 0),
+            }
+            for row in rows[:limit]
+        ],
+        "labels": [
+            {"name": x.name, "color": x.color, "annotations": tally.by_label.get(i, 0)}
+            for i, x in labelled[:limit]
+        ],
+        "layers": [
+            {"name": n, "kind": known.layer_kinds[i], "annotations": tally.by_layer.get(i, 0)}
+            for i, n in list(known.layers.items())[:limit]
+        ],
+        "requests": history,
+    }  # fmt: skip
+
+
+def requests(connection: Connection) -> pa.Table:
+    """Return all requests, undone ones too, oldest first."""
+    columns = columns_of(REQUESTS).replace('"undone"', "undone > 0")
+    return connection.query(f"SELECT {columns} FROM requests", REQUESTS)
+
+
+def last_import(connection: Connection, source_uri: str, target: str) -> dict[str, Any] | None:
+    """Return the newest live import of a source into a target, None where there is none."""
+    rows = connection.rows(
+        "SELECT * FROM requests WHERE kind = 'import' AND undone = 0 AND source_uri = ? "
+        "AND target = ? ORDER BY request_id DESC LIMIT 1",
+        (source_uri, target),
+    )
+    return rows[0] if rows else None
+
+
+def ledger(
+    connection: Connection,
+    request_id: int,
+    *,
+    outcome: str = "",
+    reason: str = "",
+    start: int = 0,
+    count: int = -1,
+) -> tuple[pa.Table, int]:
+    """Return lines of a request's ledger in their order, and how many there are in all."""
+    schema = pa.schema([("line_id", pa.int64()), *((n, pa.string()) for n in LEDGER)])
+    where, params = f"request_id = {int(request_id)}", list[Value]()
+    for column, value in (("outcome", outcome), ("reason", reason)):
+        if value:
+            where += f" AND {column} = ?"
+            params.append(value)
+    total = connection.rows(f"SELECT count(*) AS n FROM ledger WHERE {where}", params)[0]["n"]
+    lines = connection.query(
+        f"SELECT {columns_of(schema)} FROM ledger WHERE {where} "
+        f"ORDER BY line_id LIMIT {int(count)} OFFSET {int(start)}",
+        schema,
+        params,
+    )
+    return lines.drop_columns("line_id"), int(total)
 
 
 def undoable(connection: Connection) -> dict[str, Any] | None:

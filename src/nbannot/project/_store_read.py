@@ -12,35 +12,34 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ..schema import ANNOTATIONS, Label, Skeleton
+from ..schema import ANNOTATIONS, Label
 from ._store_connection import Connection, Value
-from ._store_tables import REQUESTS, STORED_ANNOTATIONS, STORED_ITEMS, live
+from ._store_labels import label_rows
+from ._store_rows import columns_of
+from ._store_tables import STORED_ANNOTATIONS, STORED_ITEMS, live
 
 __all__ = [
     "ANNOTATION_TABLE",
     "Counts",
+    "Ids",
     "Names",
     "TaskRow",
+    "among",
     "annotated",
-    "annotations",
+    "annotation_rows",
     "batches",
     "counts",
-    "items",
-    "jobs",
-    "last_import",
-    "ledger",
+    "id_array",
+    "item_rows",
+    "job_rows",
     "matching_items",
     "names",
-    "requests",
-    "summary",
+    "note_columns",
     "task_items",
-    "tasks",
+    "task_rows",
 ]
 
 Ids = NDArray[np.int64]
-
-LEDGER = ("outcome", "reason", "file", "where", "record", "item", "message")
-"""Columns of a ledger."""
 
 ANNOTATION_TABLE = pa.schema(
     [
@@ -49,7 +48,7 @@ ANNOTATION_TABLE = pa.schema(
         pa.field("added_by", pa.int64()),  # the request that added it
     ]
 )
-"""What `annotations` returns: `item` is the item_id, `label` and `layer` are names."""
+"""What `annotation_rows` returns: `item` is the item_id, `label` and `layer` are names."""
 
 _READ_ANNOTATIONS = STORED_ANNOTATIONS.append(pa.field("added_by", pa.int64()))
 _USED = "annotation_columns"
@@ -94,10 +93,6 @@ class Counts:
     by_layer: dict[int, int]
 
 
-def _columns(schema: pa.Schema) -> str:
-    return ", ".join(f'"{name}"' for name in schema.names)
-
-
 def among(column: str, ids: Ids) -> tuple[str, list[Value]]:
     """Return the condition that a column of ids is one of `ids`, and its parameters."""
     if len(ids) and ids[-1] - ids[0] == len(ids) - 1 and (np.diff(ids) == 1).all():
@@ -110,7 +105,7 @@ def id_array(ids: Any) -> Ids:
     return np.unique(np.asarray(ids, np.int64))
 
 
-def tasks(connection: Connection) -> list[TaskRow]:
+def task_rows(connection: Connection) -> list[TaskRow]:
     """Return the live tasks in their order."""
     rows = connection.rows(
         f"SELECT task_id, name, subset, position, added_by FROM tasks WHERE {live()} "
@@ -130,31 +125,12 @@ def tasks(connection: Connection) -> list[TaskRow]:
     return found
 
 
-def jobs(connection: Connection) -> list[dict[str, Any]]:
+def job_rows(connection: Connection) -> list[dict[str, Any]]:
     """Return the live jobs of all tasks, by task and where they start."""
     return connection.rows(
         "SELECT job_id, task_id, name, start, stop, assignee, state FROM jobs "
         f"WHERE {live()} ORDER BY task_id, start, job_id"
     )
-
-
-def labels(connection: Connection) -> dict[int, Label]:
-    """Return the live labels by id, in the order they were added."""
-    rows = connection.rows(
-        "SELECT label_id, name, color, parent, skeleton, attributes, hotkey, source_id, extra "
-        f"FROM labels WHERE {live()} ORDER BY position, label_id"
-    )
-    return {row.pop("label_id"): _label(row) for row in rows}
-
-
-def _label(row: dict[str, Any]) -> Label:
-    row["attributes"] = tuple(json.loads(row["attributes"]))
-    row["extra"] = json.loads(row["extra"])
-    if row["skeleton"] is not None:
-        made = json.loads(row["skeleton"])
-        edges = tuple((int(a), int(b)) for a, b in made["edges"])
-        row["skeleton"] = Skeleton(tuple(made["points"]), edges)
-    return Label(**row)
 
 
 def names(connection: Connection) -> Names:
@@ -163,13 +139,13 @@ def names(connection: Connection) -> Names:
         f"SELECT layer_id, name, kind FROM layers WHERE {live()} ORDER BY layer_id"
     )
     return Names(
-        labels(connection),
+        label_rows(connection),
         {row["layer_id"]: row["name"] for row in rows},
         {row["layer_id"]: row["kind"] for row in rows},
     )
 
 
-def items(
+def item_rows(
     connection: Connection,
     *,
     task_id: int | None = None,
@@ -186,7 +162,7 @@ def items(
         condition, more = among("item_id", item_ids)
         conditions.append(condition)
         params += more
-    sql = f"SELECT {_columns(STORED_ITEMS)} FROM items WHERE {' AND '.join(conditions)}"
+    sql = f"SELECT {columns_of(STORED_ITEMS)} FROM items WHERE {' AND '.join(conditions)}"
     return connection.query(sql, STORED_ITEMS, params)
 
 
@@ -242,7 +218,7 @@ def annotated(connection: Connection, task_id: int | None, count: int) -> list[i
     return [row["item_id"] for row in rows]
 
 
-def annotations(
+def annotation_rows(
     connection: Connection,
     known: Names,
     *,
@@ -263,7 +239,7 @@ def annotations(
     # Most columns of most projects are empty, and reading nulls takes most of the time.
     used = {"annotation_id", "item_id", "layer_id", "added_by", *used_columns(connection)}
     schema = pa.schema([f for f in _READ_ANNOTATIONS if f.name in used])
-    sql = f"SELECT {_columns(schema)} FROM annotations WHERE {' AND '.join(conditions)}"
+    sql = f"SELECT {columns_of(schema)} FROM annotations WHERE {' AND '.join(conditions)}"
     found = connection.query(sql, schema, params, ordered=False)
     return in_order(_named(found, known), "annotation_id")
 
@@ -325,7 +301,7 @@ def batches(
 ) -> Iterator[tuple[pa.Table, pa.Table]]:
     """Yield (items, annotations on them), `size` items at a time, by task and position."""
     known = names(connection)
-    for task in tasks(connection):
+    for task in task_rows(connection):
         if task_id is not None and task.task_id != task_id:
             continue
         ids = task_items(connection, task.task_id)
@@ -333,8 +309,8 @@ def batches(
             ids = ids[np.isin(ids, item_ids)]
         for start in range(0, len(ids), size):
             part = np.sort(ids[start : start + size])
-            rows = annotations(connection, known, item_ids=part, layer_ids=layer_ids)
-            shown = items(connection, item_ids=part)
+            rows = annotation_rows(connection, known, item_ids=part, layer_ids=layer_ids)
+            shown = item_rows(connection, item_ids=part)
             yield in_order(shown, "position"), in_order(rows, "item")
 
 
@@ -354,86 +330,3 @@ def counts(connection: Connection) -> Counts:
         by_label[row["label_id"]] = by_label.get(row["label_id"], 0) + row["n"]
         by_layer[row["layer_id"]] = by_layer.get(row["layer_id"], 0) + row["n"]
     return Counts({row["task_id"]: row["n"] for row in per_task}, by_label, by_layer)
-
-
-def summary(
-    connection: Connection, rows: Sequence[TaskRow], known: Names, tally: Counts, limit: int
-) -> dict[str, Any]:
-    """Return what `Project.summary` does, of what is known of tasks, names and counts."""
-    history = connection.rows(
-        "SELECT request_id, kind, title, state, undone > 0 AS undone, started, finished, format, "
-        "code, read, imported, warned, rejected, summary FROM requests "
-        f"ORDER BY request_id DESC LIMIT {limit}"
-    )
-    for row in history:
-        row["undone"] = bool(row["undone"])
-        row["text"] = (json.loads(row.pop("summary") or "{}") or {}).get("text", "")
-    labelled = sorted(known.labels.items(), key=lambda pair: -tally.by_label.get(pair[0], 0))
-    return {
-        "counts": {
-            "tasks": len(rows),
-            "items": sum(row.items for row in rows),
-            "annotations": sum(tally.by_layer.values()),
-            "labels": len(known.labels),
-            "layers": len(known.layers),
-            "requests": connection.rows("SELECT count(*) AS n FROM requests")[0]["n"],
-        },
-        "tasks": [
-            {
-                "id": row.task_id, "name": row.name, "subset": row.subset or "",
-                "items": row.items, "annotations": tally.by_task.get(row.task_id, 0),
-            }
-            for row in rows[:limit]
-        ],
-        "labels": [
-            {"name": x.name, "color": x.color, "annotations": tally.by_label.get(i, 0)}
-            for i, x in labelled[:limit]
-        ],
-        "layers": [
-            {"name": n, "kind": known.layer_kinds[i], "annotations": tally.by_layer.get(i, 0)}
-            for i, n in list(known.layers.items())[:limit]
-        ],
-        "requests": history,
-    }  # fmt: skip
-
-
-def requests(connection: Connection) -> pa.Table:
-    """Return all requests, undone ones too, oldest first."""
-    columns = _columns(REQUESTS).replace('"undone"', "undone > 0")
-    return connection.query(f"SELECT {columns} FROM requests", REQUESTS)
-
-
-def last_import(connection: Connection, source_uri: str, target: str) -> dict[str, Any] | None:
-    """Return the newest live import of a source into a target, None where there is none."""
-    rows = connection.rows(
-        "SELECT * FROM requests WHERE kind = 'import' AND undone = 0 AND source_uri = ? "
-        "AND target = ? ORDER BY request_id DESC LIMIT 1",
-        (source_uri, target),
-    )
-    return rows[0] if rows else None
-
-
-def ledger(
-    connection: Connection,
-    request_id: int,
-    *,
-    outcome: str = "",
-    reason: str = "",
-    start: int = 0,
-    count: int = -1,
-) -> tuple[pa.Table, int]:
-    """Return lines of a request's ledger in their order, and how many there are in all."""
-    schema = pa.schema([("line_id", pa.int64()), *((n, pa.string()) for n in LEDGER)])
-    where, params = f"request_id = {request_id}", list[Value]()
-    for column, value in (("outcome", outcome), ("reason", reason)):
-        if value:
-            where += f" AND {column} = ?"
-            params.append(value)
-    total = connection.rows(f"SELECT count(*) AS n FROM ledger WHERE {where}", params)[0]["n"]
-    lines = connection.query(
-        f"SELECT {_columns(schema)} FROM ledger WHERE {where} "
-        f"ORDER BY line_id LIMIT {count} OFFSET {start}",
-        schema,
-        params,
-    )
-    return lines.drop_columns("line_id"), int(total)

@@ -15,7 +15,16 @@ import pyarrow as pa
 
 from ..schema import ANNOTATIONS, ITEMS
 
-__all__ = ["ANNOTATIONS_BY_ITEM", "GROUND_TRUTH", "MIGRATIONS", "REQUESTS", "STORED_ANNOTATIONS", "STORED_ITEMS", "live"]
+__all__ = [
+    "ANNOTATIONS_BY_ITEM",
+    "GROUND_TRUTH",
+    "LEDGER",
+    "MIGRATIONS",
+    "REQUESTS",
+    "STORED_ANNOTATIONS",
+    "STORED_ITEMS",
+    "live",
+]
 
 GROUND_TRUTH = "ground truth"
 """The name of layer 0, which every project has."""
@@ -38,11 +47,7 @@ STORED_ITEMS = pa.schema(
         pa.field("position", pa.int64()),  # in the task, from 0; gaps where items were removed
         *(f for f in ITEMS if f.name in ("key", "kind", "uri")),
         pa.field("blob", pa.string()),  # sha-256 of copied media, hex
-        *(
-            f
-            for f in ITEMS
-            if f.name not in ("item", "subset", "media", "key", "kind", "uri")
-        ),
+        *(f for f in ITEMS if f.name not in ("item", "subset", "media", "key", "kind", "uri")),
     ]
 )
 """Columns of table ``items`` but `added_by` and `removed_by`."""
@@ -75,6 +80,9 @@ REQUESTS = pa.schema(
     ]
 )  # fmt: skip
 """Columns of table ``requests`` as users see them."""
+
+LEDGER = ("outcome", "reason", "file", "where", "record", "item", "message")
+"""Columns of table ``ledger`` as users see them."""
 
 ANNOTATIONS_BY_ITEM = "CREATE INDEX annotations_by_item ON annotations(item_id)"
 

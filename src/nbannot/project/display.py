@@ -95,14 +95,16 @@ def _labels(labels: Sequence[Mapping[str, Any]], total: int) -> Iterator[str]:
             f"{_text(label['name'])} {label['annotations']:,}</span>"
         )
     if total > len(labels):
-        yield f"<span>and {total - len(labels):,} more</span>"
+        yield f"<span style='white-space:nowrap'>and {total - len(labels):,} more</span>"
     yield "</div>"
 
 
 def _tasks(tasks: Sequence[Mapping[str, Any]], total: int) -> Iterator[str]:
     if not tasks:
         return
-    yield "<table><thead><tr><th>task</th><th>items</th><th>annotations</th></tr></thead><tbody>"
+    # A page in quirks mode (nbviewer's frames) would not hand colour and size down to a table.
+    yield '<table style="color:inherit;font-size:inherit"><thead><tr>'
+    yield "<th>task</th><th>items</th><th>annotations</th></tr></thead><tbody>"
     for task in tasks[:MAX_TASKS]:
         yield (
             f"<tr><td>{_text(task['name'])}</td><td>{task['items']:,}</td>"
@@ -126,7 +128,7 @@ def _pictures(project: Project) -> Iterator[str]:
         key = _text(page.items["key"][i].as_py())
         yield (
             f'<img src="data:image/svg+xml,{quote(svg)}" width="{width}" height="{height}" '
-            f'alt="{key}" title="{key}" style="margin:2px;border-radius:3px">'
+            f'alt="{key}" title="{key}" style="margin:2px;border-radius:3px;vertical-align:top">'
         )
     yield "</div>"
 
@@ -175,9 +177,7 @@ def _shape(
     if kind == "polygon":
         rings = [xy.tolist() for xy, _ in split_rings(points, row["rings"])]
         path = "".join("M" + "L".join(f"{_n(x)},{_n(y)}" for x, y in ring) + "Z" for ring in rings)
-        return (
-            f'<path d="{path}" {line} fill="{color}" fill-opacity="0.25" fill-rule="evenodd"/>'
-        )
+        return f'<path d="{path}" {line} fill="{color}" fill-opacity="0.25" fill-rule="evenodd"/>'
     pairs = list(zip(points[::2], points[1::2], strict=False))
     if kind == "polyline":
         flat = " ".join(f"{_n(x)},{_n(y)}" for x, y in pairs)
@@ -197,7 +197,8 @@ def _box(row: Mapping[str, Any], paint: str) -> str:
     turn = row["rotation"] or 0
     turned = f' transform="rotate({_n(turn)} {cx} {cy})"' if turn and _finite(turn) else ""
     if row["type"] == "ellipse":
-        return f'<ellipse cx="{cx}" cy="{cy}" rx="{_n(abs(w) / 2)}" ry="{_n(abs(h) / 2)}" {paint}{turned}/>'
+        rx, ry = _n(abs(w) / 2), _n(abs(h) / 2)
+        return f'<ellipse cx="{cx}" cy="{cy}" rx="{rx}" ry="{ry}" {paint}{turned}/>'
     return f'<rect x="{_n(x)}" y="{_n(y)}" width="{_n(w)}" height="{_n(h)}" {paint}{turned}/>'
 
 
@@ -226,9 +227,7 @@ def _joints(
     return "".join(parts)
 
 
-def _mask(
-    row: Mapping[str, Any], color: str, size: tuple[int, int], shown: tuple[int, int]
-) -> str:
+def _mask(row: Mapping[str, Any], color: str, size: tuple[int, int], shown: tuple[int, int]) -> str:
     height, width = row["mask_height"] or 0, row["mask_width"] or 0
     if not 0 < height * width <= MAX_MASK_PIXELS:
         return ""

@@ -221,7 +221,8 @@ def _codes(values: pa.ChunkedArray, among: pa.Array, kind: Any) -> NDArray[Any]:
     index = pc.fill_null(pc.index_in(values, value_set=among), -1).to_numpy()
     if kind is np.uint8:
         index = np.minimum(index, MAX_LAYERS - 1)
-    return index.astype(kind)
+    out: NDArray[Any] = index.astype(kind)
+    return out
 
 
 def _numbers(values: pa.ChunkedArray, kind: Any, null: float) -> NDArray[Any]:

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import pandas as pd
-import pyarrow as pa
+from typing import Any
 
 from ..errors import ProjectError
-from ..schema import Label
 from . import _store_history as history
 from . import _store_read as read
 from ._above import above
-from ._frames import annotations_frame, frame, items_frame, labels_frame
 from ._gallery import Gallery
 from ._media import MediaFolder
 from ._store import Store
-from ._store_commit import Commit, as_json, begin
+from ._store_commit import Commit, begin
 from .page import Page
-from .task import Job, Task, Tasks
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+from .tables import ProjectTables
+from .task import Job, Task
 
 __all__ = ["Project", "open_project"]
 
@@ -56,7 +49,7 @@ def open_project(path: str | Path | None = None, *, read_only: bool = False) -> 
     return Project(folder, read_only=read_only)
 
 
-class Project:
+class Project(ProjectTables):
     """Tasks, items, annotations, labels and layers, copied media, and the history of requests.
 
     Opened by `open_project`. May be used from several threads, and by several processes at
@@ -107,153 +100,6 @@ class Project:
         """Write the project in a format; see `nbannot.exporting.export`."""
         return above("export")(self, format, target, **options)
 
-    # -- tables -----------------------------------------------------------------------
-
-    @property
-    def items(self) -> pd.DataFrame:
-        """One row per item; `data` and `meta` are JSON, `blob` the sha-256 of copied media."""
-        with self._store.read() as connection:
-            return items_frame(read.items(connection), self._tasks())
-
-    @property
-    def annotations(self) -> pd.DataFrame:
-        """One row per annotation, in columns of `nbannot.schema`; `item` is the item_id.
-
-        `layer` is "ground truth" or the name of a model's version.
-        """
-        with self._store.read() as connection:
-            rows = read.annotations(connection, self._names())
-            return annotations_frame(rows, read.items(connection), self._tasks())
-
-    @property
-    def labels(self) -> pd.DataFrame:
-        """One row per label, with how many annotations have it."""
-        with self._store.read():
-            return labels_frame(self._names(), self._counts().by_label)
-
-    @property
-    def tasks(self) -> Tasks:
-        """One row per task; ``project.tasks["val"]`` is the task called "val"."""
-        with self._store.read():
-            rows, tally = self._tasks(), self._counts().by_task
-        columns = {
-            "task_id": pd.Series([t.task_id for t in rows], dtype="int64"),
-            "name": pd.Series([t.name for t in rows], dtype="str"),
-            "subset": pd.Series([t.subset for t in rows], dtype="str"),
-            "items": pd.Series([t.items for t in rows], dtype="int64"),
-            "annotations": pd.Series([tally.get(t.task_id, 0) for t in rows], dtype="int64"),
-        }
-        found = Tasks(columns)
-        found._project = self
-        return found
-
-    @property
-    def layers(self) -> pd.DataFrame:
-        """One row per layer: the ground truth, and one per version of a model."""
-        with self._store.read():
-            known, tally = self._names(), self._counts().by_layer
-        return pd.DataFrame(
-            {
-                "layer_id": list(known.layers),
-                "name": list(known.layers.values()),
-                "kind": list(known.layer_kinds.values()),
-                "annotations": [tally.get(i, 0) for i in known.layers],
-            }
-        )
-
-    @property
-    def requests(self) -> pd.DataFrame:
-        """One row per import, export and edit, oldest first; `undone` says what was taken back."""
-        with self._store.read() as connection:
-            return frame(read.requests(connection))
-
-    def ledger(self, request_id: int) -> pd.DataFrame:
-        """Return the ledger of a request: what was not imported as given, and why."""
-        with self._store.read() as connection:
-            return frame(read.ledger(connection, request_id)[0])
-
-    def sql(self, query: str) -> pd.DataFrame:
-        """Return the rows of a query that may only read.
-
-        Views hold what is in the project now: ``live_items``, ``live_annotations``,
-        ``live_labels``, ``live_layers``, ``live_tasks``. The dialect is SQLite's; `points` are
-        blobs of little-endian float64.
-
-        Raises:
-            ProjectError: the query is wrong, or would change something.
-        """
-        return frame(self._store.sql(query))
-
-    def item_table(
-        self,
-        task_id: int | None = None,
-        item_ids: ArrayLike | None = None,
-        *,
-        positions: tuple[int, int] | None = None,
-    ) -> pa.Table:
-        """Return items as an Arrow table (item_id, task_id, position, key, ...), by item_id.
-
-        Args:
-            task_id: only those of a task.
-            item_ids: only these.
-            positions: only those at positions from the first to the second (exclusive).
-        """
-        ids = None if item_ids is None else read.id_array(item_ids)
-        with self._store.read() as connection:
-            return read.items(connection, task_id=task_id, item_ids=ids, positions=positions)
-
-    def annotation_table(
-        self,
-        task_id: int | None = None,
-        item_ids: ArrayLike | None = None,
-        layer_ids: Sequence[int] | None = None,
-    ) -> pa.Table:
-        """Return annotations as an Arrow table, by annotation_id.
-
-        Columns are annotation_id, those of `schema.ANNOTATIONS` (`item` is the item_id, `layer`
-        null for the ground truth) and added_by, the request that added it.
-
-        Args:
-            task_id: only those on items of a task.
-            item_ids: only those on these items.
-            layer_ids: only those of these layers; 0 is the ground truth.
-        """
-        ids = None if item_ids is None else read.id_array(item_ids)
-        with self._store.read() as connection:
-            return read.annotations(
-                connection,
-                self._names(),
-                task_id=task_id,
-                item_ids=ids,
-                layer_ids=layer_ids,
-            )
-
-    def annotation_batches(
-        self,
-        task_id: int | None = None,
-        item_ids: ArrayLike | None = None,
-        layer_ids: Sequence[int] | None = None,
-        *,
-        batch_items: int = 4096,
-    ) -> Iterator[tuple[pa.Table, pa.Table]]:
-        """Yield (items, annotations on them), `batch_items` items at a time, in their order.
-
-        In constant memory, and of one committed state, however long it takes (a project in
-        memory must not be changed meanwhile).
-        """
-        ids = None if item_ids is None else read.id_array(item_ids)
-        with self._store.snapshot() as connection:
-            yield from read.batches(connection, task_id, ids, layer_ids, batch_items)
-
-    def label_list(self) -> list[Label]:
-        """Return the labels, in the order they were added."""
-        return list(self._names().labels.values())
-
-    def last_import(self, source_uri: str, target: Any) -> dict[str, Any] | None:
-        """Return the newest import of a source into a target that is not undone, as a dict."""
-        with self._store.read() as connection:
-            return read.last_import(connection, source_uri, as_json(target) or "")
-
     # -- tasks and jobs ---------------------------------------------------------------
 
     def task(self, name: str) -> Task:
@@ -282,19 +128,10 @@ class Project:
 
     def job_by_id(self, job_id: int) -> Job:
         """Return the job of that id; raise `ProjectError` where there is none."""
-        rows = [row for row in self._store.cached("jobs", read.jobs) if row["job_id"] == job_id]
+        rows = [row for row in self._store.cached("jobs", read.job_rows) if row["job_id"] == job_id]
         if not rows:
             raise ProjectError(f"There is no job {job_id} in the project", where=self.name)
         return Job(self.task_by_id(rows[0]["task_id"]), rows[0])
-
-    def _tasks(self) -> list[read.TaskRow]:
-        return self._store.cached("tasks", read.tasks)
-
-    def _names(self) -> read.Names:
-        return self._store.cached("names", read.names)
-
-    def _counts(self) -> read.Counts:
-        return self._store.cached("counts", read.counts)
 
     def _task_row(self, task_id: int) -> read.TaskRow:
         for row in self._tasks():
@@ -305,7 +142,7 @@ class Project:
         )
 
     def _jobs(self, task: Task) -> list[Job]:
-        rows = self._store.cached("jobs", read.jobs)
+        rows = self._store.cached("jobs", read.job_rows)
         return [Job(task, row) for row in rows if row["task_id"] == task.task_id]
 
     # -- looking ----------------------------------------------------------------------
@@ -352,7 +189,7 @@ class Project:
             SourceError: the link can't be read.
         """
         with self._store.read() as connection:
-            rows = read.items(connection, item_ids=read.id_array([item_id])).to_pylist()
+            rows = read.item_rows(connection, item_ids=read.id_array([item_id])).to_pylist()
         if not rows:
             raise ProjectError(f"There is no item {item_id}", where=self.name)
         if rows[0]["blob"]:
@@ -369,7 +206,7 @@ class Project:
     ) -> dict[str, Any]:
         """Return ``{"total", "lines"}``: some lines of a request's ledger, as dicts."""
         with self._store.read() as connection:
-            lines, total = read.ledger(
+            lines, total = history.ledger(
                 connection, request_id, outcome=outcome, reason=reason, start=start, count=count
             )
         return {"total": total, "lines": lines.to_pylist()}
@@ -378,7 +215,7 @@ class Project:
         """Return counts of everything, and up to `limit` tasks, labels, layers and requests."""
         with self._store.read() as connection:
             parts = self._tasks(), self._names(), self._counts()
-            found = read.summary(connection, *parts, limit)
+            found = history.summary(connection, *parts, limit)
         return {"name": self.name, "path": str(self.path or ""), **found}
 
     @property
@@ -388,9 +225,7 @@ class Project:
 
     # -- changing ---------------------------------------------------------------------
 
-    def begin(
-        self, kind: str, *, title: str = "", **about: Any
-    ) -> AbstractContextManager[Commit]:
+    def begin(self, kind: str, *, title: str = "", **about: Any) -> AbstractContextManager[Commit]:
         """Begin a change: ``with project.begin("edit", title="...") as commit: ...``.
 
         Whole when the block ends, absent when it raises. One at a time: others wait.
@@ -461,7 +296,9 @@ class Project:
 def _prepare(folder: Path, *, read_only: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise ProjectError(
-            "A project is a folder, and this is a file", where=str(folder), hint="Choose another name."
+            "A project is a folder, and this is a file",
+            where=str(folder),
+            hint="Choose another name.",
         )
     if read_only and not folder.is_dir():
         raise ProjectError(
@@ -474,5 +311,3 @@ def _prepare(folder: Path, *, read_only: bool) -> None:
         raise ProjectError(
             f"The project's folder can't be made: {error.strerror}", where=str(folder)
         ) from error
-
-

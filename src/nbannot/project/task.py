@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pyarrow as pa
 
 from ..errors import OptionError, ProjectError
 from ._above import above
-from ._frames import annotations_frame, items_frame
+from ._frames import annotations_frame, frame, items_frame
 from ._store_read import TaskRow
 
 if TYPE_CHECKING:
@@ -133,9 +134,7 @@ class Task(_Part):
         found = [job for job in self.jobs if job.name == name]
         if not found:
             names = ", ".join(repr(job.name) for job in self.jobs[:20]) or "none"
-            raise ProjectError(
-                f"Task {self.name!r} has no job {name!r}", hint=f"It has: {names}."
-            )
+            raise ProjectError(f"Task {self.name!r} has no job {name!r}", hint=f"It has: {names}.")
         return found[0]
 
     def split_jobs(self, size: int) -> list[Job]:
@@ -147,7 +146,7 @@ class Task(_Part):
             OptionError: `size` is not at least 1.
         """
         if size < 1:
-            raise OptionError(f"size= can't be {size!r}", hint="It is a number of items, 1 or more.")
+            raise OptionError(f"size= can't be {size!r}", hint="It must be 1 item or more.")
         positions = np.sort(self.item_table()["position"].to_numpy())
         starts = [0, *positions[size::size].tolist()]
         stops = [*starts[1:], self._row().stop]
@@ -214,7 +213,21 @@ class Tasks(pd.DataFrame):
     A column's name comes first: for a task that is called like a column, use `Project.task`.
     """
 
-    _metadata = ["_project"]
+    _metadata: ClassVar[list[str]] = ["_project"]
+
+    @classmethod
+    def of(cls, project: Any, rows: Sequence[TaskRow], annotations: Mapping[int, int]) -> Tasks:
+        """Return the tasks of a project; `annotations` are counted by task_id."""
+        columns = {
+            "task_id": pa.array([row.task_id for row in rows], pa.int64()),
+            "name": pa.array([row.name for row in rows], pa.string()),
+            "subset": pa.array([row.subset for row in rows], pa.string()),
+            "items": pa.array([row.items for row in rows], pa.int64()),
+            "annotations": pa.array([annotations.get(r.task_id, 0) for r in rows], pa.int64()),
+        }
+        tasks = cls(frame(pa.table(columns)))
+        tasks._project = project
+        return tasks
 
     @property
     def _constructor(self) -> type[Tasks]:

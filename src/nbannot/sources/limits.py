@@ -53,24 +53,27 @@ class Meter:
         self._produced: dict[str, int] = {}
         self._total = 0
 
-    def check(self, member: str, produced: int, stored: int) -> None:
-        """Take note that reading `member` has come to `produced` bytes out of `stored`.
+    def check_ratio(self, member: str, size: int, stored: int) -> None:
+        """Raise UnsafeSourceError if `stored` bytes are said to unpack to far too many, `size`."""
+        limits = self._limits
+        if size > RATIO_FROM and size > limits.ratio * max(stored, 1):
+            text = f"{printable(member)} unpacks to more than {limits.ratio:,.0f} times its size"
+            raise _beyond(text, self._source, "ratio", size // max(stored, 1))
+
+    def count(self, member: str, produced: int) -> None:
+        """Take note that reading `member` has come to `produced` bytes.
 
         Raises:
-            UnsafeSourceError: that is more than the limits allow.
+            UnsafeSourceError: that is more than one member, or all together, may have.
         """
         limits = self._limits
         more = produced - self._produced.get(member, 0)
         if more > 0:
             self._produced[member] = produced
             self._total += more
-        name = f"{printable(member)} unpacks to"
         if produced > limits.member_bytes:
-            text = f"{name} more than {_size(limits.member_bytes)}"
+            text = f"{printable(member)} unpacks to more than {_size(limits.member_bytes)}"
             raise _beyond(text, self._source, "member_bytes", produced)
-        if produced > RATIO_FROM and produced > limits.ratio * max(stored, 1):
-            text = f"{name} more than {limits.ratio:,.0f} times its size"
-            raise _beyond(text, self._source, "ratio", int(produced / max(stored, 1)))
         if self._total > limits.total_bytes:
             text = f"it unpacks to more than {_size(limits.total_bytes)}"
             raise _beyond(text, self._source, "total_bytes", self._total)

@@ -61,6 +61,7 @@ def open_media(uri: str) -> bytes:
     Raises:
         SourceError: the file is not there any more or can't be read, or it is a link of another
             kind: URLs are not fetched.
+        BrokenFileError: the archive, or its member, is damaged.
     """
     match = _ARCHIVE.match(uri)
     if match:

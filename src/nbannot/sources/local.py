@@ -239,7 +239,7 @@ def no_such_path(where: str) -> SourceError:
     """Return the error for a path that is not there, with the closest name that is."""
     path = os.path.abspath(os.path.expanduser(where))
     there, below = os.path.split(path)
-    while not os.path.isdir(there):
+    while not os.path.isdir(there) and below:
         there, below = os.path.split(there)
     names: list[str] = []
     with contextlib.suppress(OSError):  # a folder that can't be listed has no suggestion

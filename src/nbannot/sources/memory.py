@@ -73,19 +73,26 @@ def json_source(value: Any, name: str = "records") -> MemorySource:
         SourceError: something in it is no JSON value; the message names its place.
     """
     try:
-        data = msgspec.json.encode(value, enc_hook=_plain)
+        data = _encode(value)
         # msgspec writes NaN as null, which would be another value.
         if b"null" in data and _find(value, _is_not_finite):
             data = json.dumps(value, default=_plain).encode()
     except RecursionError:
         raise SourceError(f"{name} can't be read as JSON: it is nested too deep") from None
-    except (TypeError, ValueError, OverflowError) as error:
+    except (TypeError, ValueError) as error:
         place = _find(value, _is_not_json)
         raise SourceError(
             f"{name} can't be read as JSON: {_reason(place, error)}",
             hint="Give dicts, lists, text, numbers, booleans and None.",
         ) from None
     return MemorySource({JSON_FILE: data}, name)
+
+
+def _encode(value: Any) -> bytes:
+    try:
+        return msgspec.json.encode(value, enc_hook=_plain)
+    except OverflowError:  # whole numbers of more than 64 bits
+        return json.dumps(value, default=_plain).encode()
 
 
 def _reason(place: tuple[str, Any] | None, error: Exception) -> str:
@@ -107,8 +114,8 @@ def _is_not_finite(value: Any) -> bool:
 
 def _is_not_json(value: Any) -> bool:
     try:
-        msgspec.json.encode(value, enc_hook=_plain)
-    except (TypeError, ValueError, OverflowError):
+        _encode(value)
+    except (TypeError, ValueError):
         return True
     return False
 

@@ -63,7 +63,7 @@ def relative_path(name: str, source: str, what: str = "member") -> str:
         )
     if "" in parts or "." in parts:
         path = "/".join(part for part in parts if part not in ("", "."))
-    return path
+    return path if path.isascii() else _written_out(path)
 
 
 def unused(path: str, taken: Mapping[str, object]) -> str:
@@ -123,12 +123,19 @@ def storable(paths: list[str], real: dict[str, str], notes: list[str]) -> list[s
         return paths
     listed = []
     for path in paths:
-        name = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        name = _written_out(path)
         if name != path:
             real[name] = path
             notes.append(f"The name of {name} is not UTF-8; its odd bytes are written as \\x..")
         listed.append(name)
     return listed
+
+
+def _written_out(path: str) -> str:
+    try:
+        return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half a character, as JavaScript may send it
+        return path.encode("utf-8", "backslashreplace").decode()
 
 
 def _is_unicode(text: str) -> bool:

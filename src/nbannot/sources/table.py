@@ -79,12 +79,14 @@ class TableSource(Source):
             return None
 
     def fingerprint(self) -> str:
-        """Return a hash over the table's Arrow IPC bytes."""
+        """Return a hash over the columns' Arrow IPC bytes."""
         sink = _Hash()
-        with pa.ipc.new_stream(pa.PythonFile(sink, "w"), self._table.schema) as writer:
-            # One layout of batches, however the table came to be.
-            for batch in self._table.combine_chunks().to_batches(max_chunksize=65_536):
-                writer.write_batch(batch)
+        for name, column in zip(self._table.column_names, self._table.columns, strict=True):
+            # What lies in memory under a null is chance: where values are, and the values.
+            for part in (column.is_valid(), column.drop_null()):
+                rows = pa.table([part], names=[name]).combine_chunks()
+                with pa.ipc.new_stream(pa.PythonFile(sink, "w"), rows.schema) as writer:
+                    writer.write_table(rows, max_chunksize=65_536)
         return f"sha256:{sink.digest.hexdigest()}"
 
 
@@ -161,14 +163,21 @@ def _from_pandas(frame: Any, name: str) -> pa.Table:
 
 def _plain(table: pa.Table) -> pa.Table:
     # polars gives string_view, some give large_string: readers get string, whatever the library.
-    fields = [pa.field(field.name, _plain_type(field.type)) for field in table.schema]
-    columns = []
-    for column, field in zip(table.columns, fields, strict=True):
-        try:
-            columns.append(column if column.type == field.type else column.cast(field.type))
-        except pa.ArrowException:  # more than 2 GiB of text in one chunk, or a rare type
-            columns.append(column)
-    return pa.table(columns, names=[field.name for field in fields])
+    columns = [_plain_column(column) for column in table.columns]
+    return pa.table(columns, names=table.column_names)
+
+
+def _plain_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    kind = _plain_type(column.type)
+    if kind == column.type:
+        return column
+    try:
+        if pa.types.is_dictionary(column.type):
+            chunks = [chunk.dictionary.cast(kind).take(chunk.indices) for chunk in column.chunks]
+            return pa.chunked_array(chunks, kind)
+        return column.cast(kind)
+    except pa.ArrowException:  # more than 2 GiB of text in one chunk, or a rare type
+        return column
 
 
 def _plain_type(kind: pa.DataType) -> pa.DataType:

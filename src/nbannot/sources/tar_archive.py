@@ -163,14 +163,14 @@ class TarSource(ArchiveSource[_Member]):
     def open(self, path: str) -> BinaryIO:
         """Return the bytes of a member as a stream, to be closed by the caller."""
         member = self._member(path)
-        self._meter.check(path, member.size, member.size)
+        self._meter.count(path, member.size)
         return cast(BinaryIO, io.BufferedReader(Window(self._open(), *member)))
 
     def read(self, path: str, limit: int | None = None) -> bytes:
         """Return the bytes of a member, or the first `limit` of them."""
         start, size = self._member(path)
         wanted = size if limit is None else min(size, limit)
-        self._meter.check(path, wanted, size)
+        self._meter.count(path, wanted)
         return self._open().read(start, wanted)
 
     def read_many(self, paths: Sequence[str]) -> Iterator[tuple[str, bytes]]:
@@ -227,7 +227,7 @@ def _pax(data: bytes, bad: Callable[[], Exception]) -> dict[str, str]:
     while place < len(data):
         blank = data.find(b" ", place, place + 20)
         length = data[place:blank]
-        if blank < 0 or not length.isdigit():
+        if blank < 0 or not length.isdigit() or place + int(length) > len(data):
             raise bad()
         record = data[blank + 1 : place + int(length)]
         if not record.endswith(b"\n") or int(length) <= blank - place or b"=" not in record:
@@ -252,5 +252,4 @@ def _text(field: bytes) -> str:
 
 
 def _utf8(data: bytes) -> str:
-    # A name that is not UTF-8 can't be stored or shown: its odd bytes are written out.
-    return data.decode("utf-8", "backslashreplace")
+    return data.decode("utf-8", "surrogateescape")

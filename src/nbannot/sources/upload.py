@@ -47,6 +47,7 @@ class UploadSource(Source):
     def __init__(self, files: Sequence[tuple[str, int]], limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
         self._paths, self.name = _paths([path for path, _ in files])
+        self._alone = self._paths == [self.name]
         self._sizes = [size for _, size in files]
         self._check()
         self.uri = f"upload:{self.name}"
@@ -118,9 +119,7 @@ class UploadSource(Source):
             SourceError: a file is not there in full, or is an archive of a kind that is not read.
         """
         with self._lock:
-            for path, size, received in zip(
-                self._paths, self._sizes, self._received, strict=True
-            ):
+            for path, size, received in zip(self._paths, self._sizes, self._received, strict=True):
                 if received < size:
                     raise SourceError(
                         f"{path} is not there in full: {received:,} of {size:,} bytes",
@@ -144,7 +143,7 @@ class UploadSource(Source):
         for i, path in enumerate(self._paths):
             if not self._sizes[i] and path in places:
                 open(places[path], "ab").close()
-        return _Stored(places, self.name)
+        return _Stored(places, self.name, self._paths[0] if self._alone else None)
 
     def _place(self, file: int) -> str:
         return os.path.join(self._folder, str(file))
@@ -204,11 +203,9 @@ class UploadSource(Source):
 class _Stored(Source):
     """Files that lie under names of our own."""
 
-    def __init__(self, places: dict[str, str], name: str) -> None:
-        self._places = places
+    def __init__(self, places: dict[str, str], name: str, main: str | None) -> None:
+        self._places, self.main = places, main
         self.name = self.uri = self.code = name
-        if len(places) == 1:
-            self.main = next(iter(places))
 
     def _list(self) -> Iterable[str]:
         return self._places

@@ -94,6 +94,7 @@ class ZipSource(ArchiveSource[zipfile.ZipInfo]):
         with reader:
             if limit is not None:
                 return reader.take(limit)
+            self._meter.count(path, info.file_size)  # before memory is taken for it
             parts = []
             while data := reader.take(4 * MIB):
                 parts.append(data)
@@ -124,6 +125,8 @@ class _Reader(io.RawIOBase):
     def __init__(self, source: ZipSource, path: str, info: zipfile.ZipInfo) -> None:
         self._source, self._path, self._info = source, path, info
         self._at = self._most = 0
+        # Said, not produced: but zipfile ends at the size that is said, and checks the sum there.
+        source._meter.check_ratio(path, info.file_size, info.compress_size)  # noqa: SLF001
         with _explained(self._source, self._path):
             self._stream = source._zip.open(info)  # noqa: SLF001  of one module
 
@@ -139,7 +142,7 @@ class _Reader(io.RawIOBase):
             data = self._stream.read(size)
         self._at += len(data)
         self._most = max(self._most, self._at)
-        self._source._meter.check(self._path, self._most, self._info.compress_size)  # noqa: SLF001
+        self._source._meter.count(self._path, self._most)  # noqa: SLF001
         return data
 
     def readinto(self, buffer: Any) -> int:

@@ -37,7 +37,7 @@ export function AnnotationList({
 	};
 	return (
 		<div class="nbannot-side">
-			<h4 class="nbannot-side-title">{counted(rows.length, "annotation")}</h4>
+			<h3 class="nbannot-side-title">{counted(rows.length, "annotation")}</h3>
 			<ul class="nbannot-annotations" aria-label="Annotations" onKeyDown={onKeyDown}>
 				{shown.map((row, i) => (
 					<li key={row.index}>

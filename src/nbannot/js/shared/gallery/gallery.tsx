@@ -41,7 +41,7 @@ export function Gallery(props: GalleryProps) {
 	const grid = useRef<HTMLUListElement>(null);
 	const size = useTileSize(grid);
 	const key = JSON.stringify([filter, revision, size]);
-	const { shown, busy, slow, problem, retry } = usePages({
+	const { shown, busy, slow, problem, retry, fetchAhead } = usePages({
 		key,
 		start,
 		count: pageSize,
@@ -76,11 +76,14 @@ export function Gallery(props: GalleryProps) {
 			// Read by benchmarks/ and waited for by tests/browser.
 			performance.measure("nbannot-page", { start: asked.current.at, end: performance.now() });
 			if (grid.current) grid.current.dataset.pageReady = String(shown.start);
+			fetchAhead();
 		});
 	}, [shown]);
 
-	const focusTile = (index: number) =>
-		grid.current?.querySelectorAll<HTMLElement>("button.nbannot-tile")[index]?.focus();
+	const tiles = () => [
+		...(grid.current?.querySelectorAll<HTMLElement>("button.nbannot-tile") ?? []),
+	];
+	const focusTile = (index: number) => tiles()[index]?.focus();
 	const turn = (by: 1 | -1, focus: "first" | "last") => {
 		const to = start + by * pageSize;
 		if (to < 0 || to >= total) return false;
@@ -91,7 +94,9 @@ export function Gallery(props: GalleryProps) {
 	const onKeyDown = (event: KeyboardEvent) => {
 		const { key } = event;
 		if (!grid.current || event.ctrlKey || event.metaKey || event.altKey) return;
-		const to = moved(key, active, items, columnsOf(grid.current));
+		// Where focus is, not where it was when this was rendered: keys repeat fast.
+		const at = tiles().indexOf(event.target as HTMLElement);
+		const to = moved(key, at, items, columnsOf(grid.current));
 		let handled = true;
 		if (to !== null) {
 			setActive(to);
@@ -145,9 +150,10 @@ export function Gallery(props: GalleryProps) {
 					onKeyDown={onKeyDown}
 				>
 					{shown
-						? shown.page.items.map((item, i) => (
+						? shown.page.items.map((_, i) => (
 								<Tile
-									key={`${shown.start}-${item.item}`}
+									// By place, not by item: the canvases of the last page are drawn on again.
+									key={`tile-${i}`}
 									page={shown.page}
 									index={i}
 									picture={shown.pictures[i] ?? null}

@@ -66,12 +66,12 @@ export function Tile({
 				type="button"
 				class="nbannot-tile"
 				tabIndex={reachable ? 0 : -1}
-				aria-label={describe(page, index)}
 				title={item.key}
 				onClick={onOpen}
 				onFocus={onFocus}
 			>
-				<span class="nbannot-tile-picture">
+				<span class="nbannot-hidden">{describe(page, index)}</span>
+				<span class="nbannot-tile-picture" aria-hidden="true">
 					<canvas ref={canvas} width={pixels} height={Math.round(pixels * 0.75)} />
 					{!picture && (
 						// Annotations may be drawn without their picture: the note then keeps to the edge.
@@ -98,7 +98,7 @@ export function Tile({
 						</span>
 					)}
 				</span>
-				<span class="nbannot-tile-caption">
+				<span class="nbannot-tile-caption" aria-hidden="true">
 					{/* Names of a data set differ at their end: that is the part to see. */}
 					<span class="nbannot-tile-name">
 						<bdi dir="ltr">{baseName(item.key)}</bdi>

@@ -1,5 +1,5 @@
 /** The page to show: the old one stays until the new one is decoded, the next one is fetched ahead. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Page } from "../page.ts";
 import { Pager } from "../pager.ts";
 import { type LoadedPage, loadPictures } from "../pictures.ts";
@@ -30,17 +30,16 @@ export function usePages({ key, start, count, load }: PageRequest) {
 	const [problem, setProblem] = useState<Problem | null>(null);
 	const [attempt, setAttempt] = useState(0);
 
-	useEffect(() => {
-		const pages = pager.current;
-		return () => pages?.clear();
-	}, []);
+	const pages = pager.current;
+	const name = (at: number) => `${key}@${at}`;
+	const get = (at: number) =>
+		pages.get(name(at), async (signal) => loadPictures(await load(at, signal)));
 
-	useEffect(() => {
+	useEffect(() => () => pages.clear(), []);
+
+	// Before the browser paints, not after: a page is asked for a frame earlier.
+	useLayoutEffect(() => {
 		let wanted = true;
-		const pages = pager.current as Pager;
-		const name = (at: number) => `${key}@${at}`;
-		const get = (at: number) =>
-			pages.get(name(at), async (signal) => loadPictures(await load(at, signal)));
 		const timer = setTimeout(() => setSlow(true), SLOW_MS);
 		const settle = () => {
 			clearTimeout(timer);
@@ -54,9 +53,7 @@ export function usePages({ key, start, count, load }: PageRequest) {
 				settle();
 				setProblem(null);
 				setShown({ ...loaded, key, start });
-				const next = start + count;
-				if (next < loaded.page.total) get(next).catch(() => undefined);
-				pages.trim([name(start), name(next)]);
+				pages.trim([name(start), name(start + count)]);
 			},
 			(error: unknown) => {
 				if (!wanted) return;
@@ -70,5 +67,12 @@ export function usePages({ key, start, count, load }: PageRequest) {
 		};
 	}, [key, start, count, attempt]);
 
-	return { shown, busy, slow, problem, retry: () => setAttempt(attempt + 1) };
+	/** Fetch the page after the one shown; called when that one is painted, not to be in its way. */
+	const fetchAhead = () => {
+		const next = start + count;
+		if (shown?.start === start && shown.key === key && next < shown.page.total) {
+			get(next).catch(() => undefined); // asked for again, and reported, when it is shown
+		}
+	};
+	return { fetchAhead, shown, busy, slow, problem, retry: () => setAttempt(attempt + 1) };
 }

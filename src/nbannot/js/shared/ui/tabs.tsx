@@ -16,12 +16,15 @@ export function Tabs<K extends string>({
 	chosen,
 	onChoose,
 	name,
+	onDragFiles,
 	children,
 }: {
 	tabs: Tab<K>[];
 	chosen: K;
 	onChoose: (key: K) => void;
 	name: string;
+	/** Files are dragged over it: time to show where to drop them. */
+	onDragFiles?: () => void;
 	children: ComponentChildren;
 }) {
 	const id = useUid();
@@ -36,7 +39,12 @@ export function Tabs<K extends string>({
 		list.current?.querySelectorAll<HTMLElement>("button")[next]?.focus();
 	};
 	return (
-		<div class="nbannot-tabs">
+		<div
+			class="nbannot-tabs"
+			role="group"
+			aria-label={name}
+			onDragEnter={(event) => event.dataTransfer?.types.includes("Files") && onDragFiles?.()}
+		>
 			<div
 				role="tablist"
 				aria-label={name}

@@ -80,9 +80,7 @@ export function DropZone({
 						progress
 							? {
 									stage: `Uploading ${bytes(bytesDone)} of ${bytes(size)}`,
-									done: filesDone,
-									total: files,
-									unit: "files",
+									...(files > 1 ? { done: filesDone, total: files, unit: "files" } : {}),
 									fraction: size ? bytesDone / size : 1,
 									seconds_left: secondsLeft,
 								}

@@ -137,10 +137,12 @@ function EntryList(props: FilesProps) {
 	const typeAhead = useRef(new TypeAhead());
 	/** Path to focus when the list of another folder comes; "": its first entry; null: none. */
 	const focusNext = useRef<string | null>(null);
-	const rows = () => list.current?.querySelectorAll<HTMLElement>("button.nbannot-entry-main");
+	const rows = () => [
+		...(list.current?.querySelectorAll<HTMLElement>("button.nbannot-entry-main") ?? []),
+	];
 	const focus = (index: number) => {
 		setActive(index);
-		rows()?.[index]?.focus();
+		rows()[index]?.focus();
 	};
 	useLayoutEffect(() => {
 		const came = focusNext.current;
@@ -166,16 +168,18 @@ function EntryList(props: FilesProps) {
 	const onKeyDown = (event: KeyboardEvent) => {
 		const { key } = event;
 		if (event.ctrlKey || event.metaKey || event.altKey) return;
-		const page = { PageDown: PAGE, PageUp: -PAGE }[key];
+		const row = (event.target as HTMLElement).closest("li")?.querySelector<HTMLElement>("button");
+		const at = row ? rows().indexOf(row) : active;
+		const page = Number(key === "PageDown") - Number(key === "PageUp");
 		const to =
-			page === undefined
-				? moved(key, active, entries.length)
-				: Math.min(Math.max(active + page, 0), entries.length - 1);
+			page === 0
+				? moved(key, at, entries.length)
+				: Math.min(Math.max(at + page * PAGE, 0), entries.length - 1);
 		if (to !== null) focus(to);
 		else if (key === "Backspace") up();
 		else if (key.length === 1 && key !== " ") {
 			const names = entries.map((entry) => entry.name);
-			const found = typeAhead.current.find(key, names, active);
+			const found = typeAhead.current.find(key, names, at);
 			if (found !== null) focus(found);
 		} else return;
 		event.preventDefault();

@@ -39,7 +39,7 @@ export function Frames({
 						<button type="button" class="nbannot-entry-main" onClick={() => onChoose(frame.name)}>
 							<Icon name="table" />
 							<code class="nbannot-entry-name">{frame.name}</code>
-							<span class="nbannot-entry-note nbannot-muted">{frame.kind}</span>
+							<span class="nbannot-entry-note nbannot-muted">{kindOf(frame)}</span>
 							<span class="nbannot-entry-size nbannot-muted nbannot-figures">
 								{count(frame.rows)} rows × {count(frame.columns)} columns
 							</span>
@@ -50,4 +50,8 @@ export function Frames({
 			<div class="nbannot-actions">{again}</div>
 		</div>
 	);
+}
+
+function kindOf({ kind }: Frame): string {
+	return kind === "builtins.list" ? "list of dicts" : kind;
 }

@@ -45,7 +45,7 @@ export function Labels({
 	const accept = (rows: LabelRow[]) =>
 		onMapping({ ...mapping, ...Object.fromEntries(rows.map((row) => [row.name, row.suggestion])) });
 	return (
-		<section class="nbannot-labels" aria-label="Labels">
+		<div class="nbannot-labels">
 			<div class="nbannot-side-head">
 				<h4 class="nbannot-subtitle">{counted(labels.length, "label")}</h4>
 				{labels.length > FIRST && (
@@ -90,7 +90,7 @@ export function Labels({
 					{`Show more (${count(found.length - limit)})`}
 				</Button>
 			)}
-		</section>
+		</div>
 	);
 }
 

@@ -13,14 +13,17 @@ export function Done({
 	actions,
 }: {
 	report: Maybe<Report>;
-	/** The import ended in this view: the focus was on its Cancel button, which is gone. */
+	/** The import was started here, and nobody has turned to something else since. */
 	arrived: boolean;
 	actions: ImportActions;
 }) {
 	const { undone = false, text = "", tasks = [], request, seconds } = report;
 	const title = useRef<HTMLHeadingElement>(null);
 	useLayoutEffect(() => {
-		if (arrived) title.current?.focus({ preventScroll: true });
+		if (!arrived) return;
+		title.current?.focus({ preventScroll: true });
+		// The screen is much shorter now: what was under the pointer is below its end.
+		title.current?.closest("section")?.scrollIntoView({ block: "nearest" });
 	}, []);
 	const head = undone
 		? "Undone: the project is as it was before"

@@ -22,7 +22,7 @@ export function Problems({
 	const title = [real ? counted(real, "problem") : "No problems", notes && counted(notes, "note")];
 	if (problems.length === 0 && !complete) return null;
 	return (
-		<section class="nbannot-problems" aria-label="Problems">
+		<div class="nbannot-problems">
 			<h4 class="nbannot-subtitle">{title.filter(Boolean).join(", ")}</h4>
 			{problems.length === 0 && <p class="nbannot-muted">Every record was read as it is.</p>}
 			{problems.map((group) => {
@@ -54,6 +54,6 @@ export function Problems({
 					</Disclosure>
 				);
 			})}
-		</section>
+		</div>
 	);
 }

@@ -1,5 +1,5 @@
 /** The import screen: its sections appear as they make sense, in the order of the work. */
-import { useEffect, useRef } from "preact/hooks";
+import { useRef } from "preact/hooks";
 import { counted } from "../../shared/text.ts";
 import { Button } from "../../shared/ui/button.tsx";
 import { ErrorNotice, type Problem } from "../../shared/ui/notice.tsx";
@@ -33,13 +33,24 @@ export function ImportScreen({
 	const error = problemOf(state.error);
 	const hasPreview = (preview.items ?? 0) > 0 || preview.complete === true;
 	const done = now === "done";
-	const before = useRef(now);
-	const wasImporting = before.current === "importing";
-	useEffect(() => {
-		before.current = now;
-	}, [now]);
+	const screen = useRef<HTMLDivElement>(null);
+	/** The import that runs, or has just ended, was started by the button of this view. */
+	const startedHere = useRef(false);
+	const focused = document.activeElement;
+	const attended =
+		focused === null || focused === document.body || screen.current?.contains(focused) === true;
+	const start = () => {
+		startedHere.current = true;
+		actions.start();
+	};
 	return (
-		<div class="nbannot nbannot-import" data-state={now} data-lm-suppress-shortcuts="true">
+		<div
+			ref={screen}
+			class="nbannot nbannot-import"
+			data-state={now}
+			// JupyterLab: letters typed here are not its commands ("d d" would delete the cell).
+			data-lm-suppress-shortcuts="true"
+		>
 			<header class="nbannot-head">
 				<h2>
 					Import into <b>{project.name || "the project"}</b>
@@ -120,13 +131,13 @@ export function ImportScreen({
 				<>
 					<Preview state={state} actions={actions} />
 					<Target state={state} disabled={importing} onChoose={actions.choose} />
-					<ActionBar state={state} actions={actions} />
+					<ActionBar state={state} actions={{ ...actions, start }} />
 				</>
 			)}
 
 			{done && (
 				<>
-					<Done report={state.report} arrived={wasImporting} actions={actions} />
+					<Done report={state.report} arrived={startedHere.current && attended} actions={actions} />
 					{state.problems.length > 0 && (
 						<Section title="Problems">
 							<Problems

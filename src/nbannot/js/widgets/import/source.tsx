@@ -83,7 +83,13 @@ export function Source({
 				)
 			}
 		>
-			<Tabs name="Where the data is" tabs={tabs} chosen={kind} onChoose={setKind}>
+			<Tabs
+				name="Where the data is"
+				tabs={tabs}
+				chosen={kind}
+				onChoose={setKind}
+				onDragFiles={() => setKind("upload")}
+			>
 				{kind === "files" && (
 					<Files
 						location={location}

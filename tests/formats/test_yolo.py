@@ -1,4 +1,4 @@
-"""Ultralytics YOLO: what tools write, where images and labels are found, and what the wild holds."""
+"""Ultralytics YOLO: what tools write, where images and labels are found, what the wild holds."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_sharks_mix_boxes_and_polygons(samples, expected):
 def test_classification_is_not_ours(samples):
     """A tree of class folders has no label files: that is what is missing."""
     source = open_source(str(samples / "yolo_ultralytics/cvatdatumaro-yolov8_classification"))
-    with pytest.raises(Miss, match="no data.yaml"):
+    with pytest.raises(Miss, match=r"no data\.yaml"):
         Yolo().requires(Look(source))
 
 
@@ -165,7 +165,7 @@ def test_hostile(name, hostile, monkeypatch):
 
 
 def test_a_gap_in_the_ids_moves_no_name(hostile):
-    """names {0: cat, 5: dog}: row 5 is a dog."""
+    """Of names {0: cat, 5: dog} row 5 is a dog."""
     result = Read(open_source(str(hostile[0] / "yolo_names_gap.zip")))
     assert [row["label"] for row in result.rows] == ["cat", "dog"]
 
@@ -498,7 +498,7 @@ def test_what_is_not_yolo():
     """Names without images or labels, and images without names, miss one thing each."""
     with pytest.raises(Miss, match="no images and no label files"):
         evidence({"data.yaml": YAML})
-    with pytest.raises(Miss, match="no data.yaml with names"):
+    with pytest.raises(Miss, match=r"no data\.yaml with names"):
         evidence({"a.png": None, "config.yaml": "learning_rate: 1"})
     confidence, _ = evidence({"data.yaml": YAML, "images/a.png": None, "labels/a.txt": "a b c\nd"})
     assert confidence < 0.5

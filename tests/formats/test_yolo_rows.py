@@ -106,6 +106,12 @@ def test_four_points_far_from_a_rectangle_are_a_polygon():
     assert only("0 0.1 0.1 0.9 0.1 0.5 0.9 0.4 0.9")["type"] == "polygon"
 
 
+def test_data_yaml_may_say_what_four_points_are():
+    """`task:` settles it: rectangles of a segmentation are polygons, and skew boxes are known."""
+    assert only(TURNED, yaml=YAML + "task: segment\n")["type"] == "polygon"
+    assert only(TURNED + "\n", yaml=YAML + "task: obb\n")["rotation"] == pytest.approx(45)
+
+
 def test_task_overrides_what_rows_look_like():
     """`task` settles what the numbers can't tell."""
     assert only(TURNED, task="segment")["type"] == "polygon"
@@ -227,7 +233,7 @@ def test_a_bad_line_is_named_and_the_others_stay(line, reason, says):
     [
         ("0 1.0000001 0.5 0.2 0.2", "coordinates outside 0 to 1"),
         ("0 -0.01 0.5 0.2 0.2", "coordinates outside 0 to 1"),
-        ("0 0.95 0.5 0.2 0.2", "box reaches outside the image"),
+        ("0 0.95 0.5 0.2 0.2", "reaches outside the image"),
         ("0 0.5 0.5 0 0.2", "box has no area"),
         ("0,0.5,0.5,0.2,0.2", "separated by commas"),
         ("0, 0.5, 0.5, 0.2, 0.2", "separated by commas"),

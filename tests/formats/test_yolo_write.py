@@ -368,10 +368,10 @@ COLUMNS = ("x", "y", "w", "h", "rotation", "points")
 def test_there_and_back(task, annotation, tmp_path_factory):
     """What is read back is within a millionth of a pixel of what was written."""
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=60, deadline=None)
     @given(
         st.lists(st.tuples(annotation, st.sampled_from(["cat", "dog"])), min_size=1, max_size=4),
-        st.tuples(st.integers(1, 9000), st.integers(1, 9000)),
+        st.tuples(st.integers(800, 9000), st.integers(800, 9000)),
     )
     def check(annotations, size):
         folder = tmp_path_factory.mktemp("out")

@@ -66,6 +66,28 @@ def test_thumbnails_are_turned(decoder, orientation):
     assert (info.width > info.height) == (small.width > small.height)
 
 
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_format_is_turned_once(format, orientation):
+    """Whether Pillow turns a format by itself or not, the red corner comes out where it belongs."""
+    if format not in FORMATS:
+        pytest.skip(f"this Pillow has no {format}")
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"tiffinfo": {274: orientation}} if format == "TIFF" else {"exif": exif}
+    data = encode(corners(), format, **options)
+    small = opened(thumbnail(data, 80)).convert("RGB")
+    assert small.size == ((80, 60) if orientation < 5 else (60, 80))
+    right, bottom = small.width - 10, small.height - 10
+    # Where the first pixel of the file is displayed, by the orientation.
+    places = {1: (10, 10), 2: (right, 10), 3: (right, bottom), 4: (10, bottom)}
+    places |= {5: (10, 10), 6: (right, 10), 7: (right, bottom), 8: (10, bottom)}
+    red, green, blue = small.getpixel(places[orientation])
+    assert red > 200
+    assert max(green, blue) < 60
+    assert probe_image(data).orientation == orientation
+
+
 @pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1), (3, 2), (161, 160), (640, 480)])
 def test_sizes(decoder, size):
     """The longest side fits; small images stay as they are; no side becomes 0."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import signal
 import sys
 import time
 
@@ -36,7 +35,7 @@ def kill_at(path, step, delay_s):
         until = time.monotonic() + delay_s
         while time.monotonic() < until:  # a sleep would be too coarse
             pass
-        os.kill(child.pid, signal.SIGKILL)
+        child.kill()  # SIGKILL
         while True:  # what it told before it died
             told = ours.recv()
     except EOFError:

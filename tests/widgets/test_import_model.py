@@ -245,7 +245,7 @@ class Browser:
 def test_only_commands_can_be_called() -> None:
     """A script in the page can't reach any other method."""
     browser = Browser(nb.ImportWidget(nb.open_project()))
-    for name in ("close", "open", "_begin", "apply", None, 3, "__init__"):
+    for name in ("close", "choose", "_begin", "apply", None, 3, "__init__"):
         assert "no command" in browser.call(name)["message"]
     assert browser.call("complete_path", text="")["kind"] == "result"
     assert browser.call("complete_path", txt="")["kind"] == "error"

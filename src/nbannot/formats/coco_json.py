@@ -6,6 +6,7 @@ a view into the file's bytes, and is decoded in chunks by those who know what it
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ __all__ = ["Document", "open_document", "plain_json"]
 LINE_SUFFIXES = (".jsonl", ".ndjson")
 _STRING_OR_NAN = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b')
 _PLAIN_ID = re.compile(r"[\w.:-]+", re.ASCII)
+_SLICE = 1 << 24
 _COUNTED = ("images", "annotations")
 
 
@@ -96,7 +98,7 @@ def open_document(source: Source, path: str, ledger: Ledger) -> Document:
     Raises:
         BrokenFileError: it is not JSON, or not the JSON of a COCO file.
     """
-    data = _utf8(source.read(path))
+    data = _utf8(source.read(path), path, ledger)
     if path.lower().endswith(LINE_SUFFIXES):
         return _from_lines(path, data, ledger)
     try:
@@ -267,10 +269,21 @@ def _no_twins(path: str, repeated: list[str], ledger: Ledger) -> None:
         ledger.note("a key comes more than once", file=path, message=text)
 
 
-def _utf8(data: bytes) -> bytes:
+def _utf8(data: bytes, path: str, ledger: Ledger) -> bytes:
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", "replace").encode()
-    return data[3:] if data[:3] == b"\xef\xbb\xbf" else data
+    data = data[3:] if data[:3] == b"\xef\xbb\xbf" else data
+    if data.isascii():
+        return data
+    decode = codecs.getincrementaldecoder("utf-8")().decode
+    try:
+        for start in range(0, len(data), _SLICE):
+            decode(data[start : start + _SLICE], start + _SLICE >= len(data))
+    except UnicodeDecodeError as error:
+        text = f"{path} is not UTF-8 ({error.reason}): what is none is read as \ufffd"
+        ledger.note("the file is not UTF-8", file=path, message=text)
+        return data.decode("utf-8", "replace").encode()
+    return data
 
 
 def _quote_nan(data: bytes) -> tuple[bytes, int]:

@@ -126,8 +126,9 @@ def kinds_of(texts: Sequence[bytes]) -> NDArray[np.int8]:
     of_head = _KIND_OF_HEAD.get
     kinds = np.array([of_head(t[:3], -1) for t in texts], np.int8)
     for i in np.flatnonzero(kinds < 0).tolist():
-        plain = texts[i][:64].translate(None, _BLANKS)
-        kinds[i] = _KIND_OF_HEAD.get(plain[:3], 0 if plain in NOTHING else -1)
+        plain = texts[i].translate(None, _BLANKS)
+        usual = 2 if plain[:1] == b"{" else 0 if plain in NOTHING else -1
+        kinds[i] = _KIND_OF_HEAD.get(plain[:3], usual)
     if (kinds < 0).any():
         raise Odd
     return kinds

@@ -10,6 +10,8 @@ from .coco_segmentation import NOTHING
 
 __all__ = ["Twins"]
 
+_Key = tuple[int, Any, int]
+
 
 class Twins:
     """Objects that a second file of the subset describes too (instances and keypoints, say).
@@ -19,8 +21,8 @@ class Twins:
     """
 
     def __init__(self) -> None:
-        self._second: dict[tuple[int, Any], tuple[int, bool]] = {}
-        self._matched: set[tuple[int, Any]] = set()
+        self._second: dict[_Key, bool] = {}  # does it have keypoints there?
+        self._met: set[_Key] = set()
 
     def __bool__(self) -> bool:
         return bool(self._second)
@@ -28,25 +30,25 @@ class Twins:
     def expect(self, items: Sequence[int | None], records: Iterable[Annotation]) -> None:
         """Note the objects of a file that is read later."""
         for item, record in zip(items, records, strict=True):
-            if item is not None and record.id is not None:
+            if item is not None and record.id is not None and (record.bbox or record.segmentation):
+                key = _key(item, record)
                 has_points = bytes(record.keypoints) not in NOTHING
-                self._second[item, record.id] = (_digest(record), has_points)
+                self._second[key] = has_points or self._second.get(key, False)
 
     def meet(self, item: int, record: Annotation) -> bool:
         """Say whether a later file adds keypoints to this object, and remember it."""
-        key = (item, record.id)
-        digest, has_points = self._second.get(key, (None, False))
-        if digest is None or digest != _digest(record):
+        key = _key(item, record)
+        if key not in self._second:
             return False
-        self._matched.add(key)
-        return has_points
+        self._met.add(key)
+        return self._second[key]
 
     def is_known(self, item: int, record: Annotation) -> bool:
         """Say whether this object of a later file was met in the first."""
-        key = (item, record.id)
-        return key in self._matched and self._second[key][0] == _digest(record)
+        return bool(self._met) and _key(item, record) in self._met
 
 
-def _digest(record: Annotation) -> int:
+def _key(item: int, record: Annotation) -> _Key:
     texts = (bytes(record.bbox), bytes(record.segmentation))
-    return hash((record.category_id, *(t.translate(None, b" \t\r\n") for t in texts)))
+    outline = (record.category_id, *(t.translate(None, b" \t\r\n") for t in texts))
+    return item, record.id, hash(outline)

@@ -90,7 +90,7 @@ class Yolo(Format):
         look.found(f"{len(look.images):,} images, {labels:,} label files")
         if not labels:
             return 0.5 if splits else 0.2
-        good, lines = label_share(look)
+        good, lines, _ = label_share(look)
         if lines:
             look.found(f"{good} of {lines} lines looked at are rows")
         if lines and good < lines / 2:
@@ -188,8 +188,8 @@ def _candidates(files: Listing, main: str | None) -> list[str]:
     return sorted(level, key=lambda p: (p.rpartition("/")[2] not in _USUAL_NAMES, p))[:20]
 
 
-def label_share(look: Look) -> tuple[int, int]:
-    """Return (lines that look like rows, lines) of three text files that may hold labels."""
+def label_share(look: Look) -> tuple[int, int, int]:
+    """Return (lines that look like rows, lines, files) of three text files that may hold labels."""
     texts = look.files.with_suffix(".txt")
     paths: set[str] = set()
     for k in (0, len(texts) // 2, len(texts) - 1):
@@ -200,4 +200,4 @@ def label_share(look: Look) -> tuple[int, int]:
         cut = head.rfind(b"\n") + 1 if len(head) >= HEAD_BYTES else len(head)
         rows, all_lines = row_share(head[:cut])
         good, lines = good + rows, lines + all_lines
-    return good, lines
+    return good, lines, len(paths)

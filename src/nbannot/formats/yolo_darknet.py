@@ -53,25 +53,21 @@ class YoloDarknet(Format):
     def requires(self, look: Look) -> float:
         """Need obj.data, a file of names, or label files whose lines are rows."""
         data, names = _data_file(look.source), _names_file(look.files)
-        texts = look.files.with_suffix(".txt")
-        good, lines = label_share(look)
+        good, lines, files = label_share(look)
         rows = lines and good >= lines / 2
-        look.need(
-            data or rows or (names and not lines and texts),
-            "no data.yaml, obj.names or classes.txt, and no label files with rows of "
-            "class cx cy w h"
-            if not names
-            else f"{names}, but no label files with rows of class cx cy w h",
-        )
+        missing = "no label files with rows of class cx cy w h"
+        which = f"{names}, but" if names else "no data.yaml, obj.names or classes.txt, and"
+        look.need(data or rows or (names and files and not lines), f"{which} {missing}")
         look.need(look.images or rows, "no images and no label files")
         if data:
             look.found(f"{data[0]}: {', '.join(f'{k} = {v}' for k, v in data[1].items())}"[:200])
         if names:
             count = sum(bool(line) for line in look.head(names).text.splitlines())
             look.found(f"{names}: {count} classes")
-        look.found(f"{len(look.images):,} images, {len(texts):,} text files")
+        texts = len(look.files.with_suffix(".txt"))
+        look.found(f"{len(look.images):,} images, {texts:,} text files")
         if lines:
-            look.found(f"{good} of {lines} lines looked at are rows of class cx cy w h")
+            look.found(f"{good} of {lines} lines looked at are rows")
         if look.files.with_suffix(".yaml", ".yml"):
             return 0.3  # Ultralytics' layout, most likely
         if data and (names or lines):
@@ -91,13 +87,13 @@ class YoloDarknet(Format):
         """Yield the images of the lists, then those of none by folder, with their rows.
 
         Raises:
-            FormatError: there are neither images nor label files.
+            FormatError: there are neither images nor label files, and no obj.data says so.
             BrokenFileError: a file of names or a list is not text.
         """
         options = self.check_options(options)
         declared, files = declare(source)
         layout = lay_out(source, declared, files)
-        if not len(layout.entries) and not layout.orphans:
+        if not len(layout.entries) and not layout.orphans and _data_file(source) is None:
             raise FormatError(f"{source.name} has no images and no label files")
         yield from read_layout(source, declared, layout, options, ledger, progress, limit)
 

@@ -26,8 +26,10 @@ SPLIT_ALIASES = {
 
 _ALL_SPLITS = [name for names in SPLIT_ALIASES.values() for name in names] + ["minival"]
 # Keys of data.yaml that name no split; any other key may (CVAT writes a subset under its name).
-_USED = ("path", "names", "nc", "kpt_shape", "kpt_names", "flip_idx", "colors", "download")
-_KNOWN = {*_USED, "channels", "license", "task", "url", "version", "roboflow", "names_file"}
+_USED = (
+    "path", "names", "nc", "kpt_shape", "kpt_names", "flip_idx", "colors", "download", "task",
+)  # fmt: skip
+_KNOWN = {*_USED, "channels", "license", "url", "version", "roboflow"}
 
 
 class Names:
@@ -39,11 +41,13 @@ class Names:
 
     def __init__(self, by_id: Mapping[int, str] | None = None) -> None:
         self.declared = by_id is not None
+        self.made_up = False
         self.by_id = dict(sorted((by_id or {}).items()))
         self._ids = {name: i for i, name in reversed(self.by_id.items())}
 
     def add(self, number: int) -> str:
         """Return the name made up for class `number`, which was not declared."""
+        self.made_up = True
         name = self.by_id[number] = f"class_{number}"
         self._ids.setdefault(name, number)
         return name
@@ -88,13 +92,15 @@ class Declared:
     """What the files beside the labels say: `where` names the file, for the ledger.
 
     `splits` is subset → what stands there (a folder, a list, images), as written; `root` the
-    ``path`` of data.yaml; `remarks` (reason, message) what is worth a note.
+    ``path`` of data.yaml; `task` a hint at what rows of 9 numbers are (``obb``, ``segment``);
+    `remarks` (reason, message) what is worth a note.
     """
 
     where: str
     names: Names
     splits: dict[str, list[str]] = field(default_factory=dict)
     root: str = ""
+    task: str = ""
     pose: Pose | None = None
     colors: Mapping[int, str] = field(default_factory=dict)
     remarks: list[tuple[str, str]] = field(default_factory=list)
@@ -171,6 +177,7 @@ def read_yaml(data: bytes, where: str, source: Source | None = None) -> Declared
     declared.remarks += [("unusual YAML", f"{where}: {text}") for text in odd]
     root = content.get("path", "")
     declared.root = root if isinstance(root, str) and not is_null(root) else ""
+    declared.task = str(content.get("task", ""))
     declared.splits = _splits(content)
     declared.pose = _pose(content, where, declared)
     declared.colors = _colors(content.get("colors"))

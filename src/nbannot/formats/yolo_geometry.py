@@ -35,6 +35,7 @@ class RowGeometry:
         self.visible: list[tuple[Integers, Integers, Floats]] = []
         self.outside = np.zeros(n, bool)
         self.pixels = np.zeros(n, bool)
+        self.over = np.zeros(n, bool)
 
     def columns(self) -> dict[str, Any]:
         """Return x, y, w, h, rotation, points and visibility, one value per row."""
@@ -55,13 +56,15 @@ class RowGeometry:
         self._boxes(boxes, box_points)
         self._quads(quads, corners)
         for index, points in outlines:
-            self._add_polygons(index, self._scale(index, points))
+            self._add_polygons(index, self._outline(index, points))
         if self.pose is not None and len(poses):
             self._boxes(poses, pose_points)
             self._keypoints(poses, self.pose)
 
         text = "it has coordinates outside 0 to 1; kept as they are"
         work.warn(self.outside & ~self.pixels, "coordinates outside 0 to 1", text)
+        text = "it reaches outside the image; kept as it is"
+        work.warn(self.over, "reaches outside the image", text)
         columns = {name: self.box[:, k] for k, name in enumerate("xywh")}
         columns["rotation"] = self.rotation
         if self.lists:
@@ -92,6 +95,14 @@ class RowGeometry:
         size = self.work.size[index][:, None, :]
         return points * np.where(self.pixels[index][:, None, None], 1.0, size)
 
+    def _outline(self, index: Integers, points: Floats) -> Floats:
+        scaled = self._scale(index, points)
+        over = (scaled < -1).any(axis=(1, 2)) | (
+            scaled.max(axis=1) > self.work.size[index] + 1
+        ).any(axis=1)
+        self.over[index] = over & self.pixels[index]
+        return scaled
+
     def _boxes(self, index: Integers, given: Floats) -> None:
         scaled = self._scale(index, given).reshape(-1, 4)
         self.box[index] = geometry.cxcywh_to_xywh(scaled)
@@ -103,15 +114,14 @@ class RowGeometry:
         low, high = self.box[index, :2], self.box[index, :2] + self.box[index, 2:]
         over = (low < -slack).any(axis=1) | (high > work.size[index] + slack).any(axis=1)
         over &= ~self.outside[index] | self.pixels[index]  # else it is said already
-        text = "it reaches outside the image; kept as it is"
-        work.warn(work.flags(index[over]), "box reaches outside the image", text)
+        self.over[index[over]] = True
         flat = (scaled[:, 2:] == 0).any(axis=1)
         work.warn(work.flags(index[flat]), "box has no area", "its width or height is 0")
 
     def _quads(self, index: Integers, given: Floats) -> None:
         if not len(index):
             return
-        corners = self._scale(index, given)
+        corners = self._outline(index, given)
         boxes, degrees, off = fit_rectangles(corners)
         exact = np.maximum(self.work.size[index].max(axis=1) * 4e-6, 1e-6)  # six decimals
         longest = boxes[:, 2:].max(axis=1)

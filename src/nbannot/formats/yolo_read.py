@@ -65,9 +65,6 @@ def read_layout(
     """Yield the images of a layout with their rows, in order; see `Format.read`."""
     for reason, text in (*declared.remarks, *layout.remarks):
         ledger.note(reason, file=declared.where, message=text)
-    if not declared.names.declared:
-        text = "no file names the classes: they are called class_0, class_1 …"
-        ledger.note("no class names", message=text)
     if options.get("kpt_shape"):
         declared.pose = parse_kpt_shape(options["kpt_shape"], "option kpt_shape")
     if options["task"] == "pose" and declared.pose is None:
@@ -104,6 +101,7 @@ class _Reader:
         self.quads = self.task == "auto" and declared.pose is None and self._has_quads()
         self.next_item = 0
         self.told: set[int] = set()
+        self.told_made_up = False
 
     def batches(self, limit: int | None) -> Iterator[Batch]:
         first = tuple(self._new_labels())
@@ -118,6 +116,7 @@ class _Reader:
             for part, found in self._texts(chunk):
                 batch = self._batch(part, found, first)
                 first, empty = (), False
+                self._tell_made_up_names()
                 yield batch
                 self.progress.advance(len(part))
         else:
@@ -245,6 +244,12 @@ class _Reader:
                 self.told.add(number)
                 yield self.declared.label(number)
 
+    def _tell_made_up_names(self) -> None:
+        if self.declared.names.made_up and not self.told_made_up:
+            self.told_made_up = True
+            text = "no file names the classes: they are called class_0, class_1 …"
+            self.ledger.note("no class names", message=text)
+
     # -- the rest ---------------------------------------------------------------------
 
     def _reject_orphans(self) -> None:
@@ -268,8 +273,10 @@ class _Reader:
             self.ledger.note(reason, file=blank, message=[f"{p} is empty" for p in blank])
 
     def _has_quads(self) -> bool:
-        # Rows of 9 numbers are rotated boxes where the first labelled images have nothing else,
-        # and these are near to rectangles in pixels.
+        # Rows of 9 numbers are rotated boxes where data.yaml says so, or the first labelled images
+        # have nothing else and these are near to rectangles in pixels.
+        if self.declared.task in ("obb", "segment"):
+            return self.declared.task == "obb"
         labelled = (i for i, label in enumerate(self.entries.label) if label)
         places = list(islice(labelled, _SAMPLE_IMAGES))
         sample = [entry for i in places for entry in self.entries.part(i, i + 1) if entry.media]

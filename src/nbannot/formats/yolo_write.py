@@ -58,8 +58,7 @@ def write_ultralytics(
         for _ in _write_subset(export, subset, f"images/{subset}", sink, encoder, progress):
             pass
     encoder.tell_losses()
-    text = _yaml(export, classes, found.keypoints if task == "pose" else 0, ledger)
-    sink.write("data.yaml", text)
+    sink.write("data.yaml", _yaml(export, task, classes, found.keypoints, ledger))
 
 
 def write_darknet(
@@ -232,14 +231,18 @@ def _split_keys(
     return {**keys, **{s: s for s in subsets if keys.get(s) is None}}
 
 
-def _yaml(export: Export, classes: Mapping[str, int], keypoints: int, ledger: Ledger) -> str:
+def _yaml(
+    export: Export, task: str, classes: Mapping[str, int], keypoints: int, ledger: Ledger
+) -> str:
     # Without path: Ultralytics looks beside the file, wherever it lies; with "path: ." it would
     # look in the working directory.
     keys = _split_keys(export.subsets, {"train": "train", "val": "val", "test": "test"}, ledger)
     content: dict[str, Any] = {key: f"images/{subset}" for key, subset in keys.items()}
     content["names"] = {i: name for name, i in classes.items()}
+    if task in ("obb", "segment"):  # four points are four points: this says which they are
+        content["task"] = task
     parts = [_dump(content)]
-    if keypoints:
+    if task == "pose":
         parts.append(_dump({"kpt_shape": [keypoints, 3]}, flow=True))
         parts.append(_pose_keys(export.labels, classes, keypoints))
     colors = {classes[label.name]: label.color for label in export.labels if label.color}
@@ -251,14 +254,9 @@ def _yaml(export: Export, classes: Mapping[str, int], keypoints: int, ledger: Le
 def _pose_keys(labels: tuple[Label, ...], classes: Mapping[str, int], keypoints: int) -> str:
     names = {classes[label.name]: list(label.skeleton.points) for label in labels if label.skeleton}
     text = _dump({"kpt_names": names}) if names else ""
-    flips = [label.extra.get("flip_idx") for label in labels if label.skeleton]
-    if (
-        flips
-        and flips[0]
-        and all(flip == flips[0] for flip in flips)
-        and len(flips[0]) == keypoints
-    ):
-        text += _dump({"flip_idx": flips[0]}, flow=True)
+    flips = [label.extra.get("flip_idx") or () for label in labels if label.skeleton]
+    if flips and len(flips[0]) == keypoints and all(flip == flips[0] for flip in flips):
+        text += _dump({"flip_idx": list(flips[0])}, flow=True)
     return text
 
 

@@ -142,11 +142,11 @@ def thumbnail(data: bytes, size_px: int, name: str = "") -> bytes:
             f"{_called(name)} of {info.width:,} x {info.height:,} pixels is too large to preview"
         )
     try:
-        picture = _decode(data, info, size_px)
+        picture, turn = _decode(data, info, size_px)
         if picture.size != (fitted := _fit(picture.size, size_px)):
             picture = picture.resize(fitted, Image.Resampling.BILINEAR, reducing_gap=2.0)
-        if info.orientation in _TURNS and info.format != "TIFF":  # Pillow turned it
-            picture = picture.transpose(_TURNS[info.orientation])
+        if turn in _TURNS:
+            picture = picture.transpose(_TURNS[turn])
         return _encode(picture)
     except Exception as error:  # noqa: BLE001  damage makes decoders raise whatever they like
         raise BrokenFileError(
@@ -235,22 +235,24 @@ def _called(name: str) -> str:
 # -- pixels ---------------------------------------------------------------------------------
 
 
-def _decode(data: bytes, info: ImageInfo, size_px: int) -> Image.Image:
-    # The image, in a mode that `_encode` takes, and not much larger than it must be.
+def _decode(data: bytes, info: ImageInfo, size_px: int) -> tuple[Image.Image, int]:
+    # The image, in a mode that `_encode` takes, and not much larger than it must be; and how it
+    # is still to be turned.
     if simplejpeg is not None and info.format == "JPEG":
         width, height = _fit((info.stored_width, info.stored_height), size_px)
         try:
             pixels = simplejpeg.decode_jpeg(
                 data, "RGB", fastdct=True, fastupsample=True, min_width=width, min_height=height
             )
-            return Image.fromarray(pixels)
+            return Image.fromarray(pixels), info.orientation
         except ValueError:
             pass  # CMYK, or damaged: Pillow reads the one, and says what is wrong with the other
     image = Image.open(io.BytesIO(data), formats=FORMATS)
     if image.format in ("JPEG", "MPO"):
         image.draft("RGB", (size_px, size_px))
     image.load()
-    return _eight_bits(image)
+    # Pillow turns a TIFF by itself, and nothing else.
+    return _eight_bits(image), 1 if image.format == "TIFF" else info.orientation
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

@@ -20,7 +20,7 @@ __all__ = ["annotations_frame", "frame", "items_frame", "labels_frame"]
 def frame(table: pa.Table) -> pd.DataFrame:
     """Return a table as a DataFrame: integers stay integers beside nulls, lists stay lists."""
     columns = {name: _series(table.select([name]))[name] for name in table.column_names}
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns, copy=False)
 
 
 def _series(table: pa.Table) -> pd.DataFrame:

@@ -58,7 +58,7 @@ def _text(default: str = "") -> Any:
 class ImportModel(UploadCommands, traitlets.HasTraits):
     """What is chosen, what was found, and what an import would do, as traits.
 
-    Set `source` (a path), or call `open` with anything that `nbannot.plan` takes; detection and
+    Set `source` (a path), or call `choose` with anything that `nbannot.plan` takes; detection and
     reading start on a thread of their own, and the other traits follow. Set `format`, `options`,
     `columns`, `subsets`, `mapping`, `target`, `mode` or `media` to choose otherwise. `wait`
     blocks until all is settled; `apply` imports.
@@ -91,13 +91,13 @@ class ImportModel(UploadCommands, traitlets.HasTraits):
         self.observe(self._on_settling, names=["mapping", "target", "mode", "media"])
         self.refresh()
         if source is not None:
-            self.open(source)
+            self.choose(source)
         elif self.source:
             self._on_source(None)
 
     # -- choosing ---------------------------------------------------------------------
 
-    def open(self, source: object) -> None:
+    def choose(self, source: object) -> None:
         """Choose a source: a path, a DataFrame, a list of dicts, or a `Source`."""
         if isinstance(source, (str, os.PathLike)):
             self.source = os.fspath(source)

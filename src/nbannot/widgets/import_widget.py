@@ -34,7 +34,7 @@ class ImportWidget(BaseWidget, ImportModel):
         super().__init__(project=project, **traits)
         # Only now: what a thread publishes while the comm is being opened would be lost.
         if source is not None:
-            self.open(source)
+            self.choose(source)
 
     @contextmanager
     def _hold(self) -> Iterator[None]:

@@ -52,6 +52,8 @@ export function Gallery(props: GalleryProps) {
 	const [open, setOpen] = useState<number | null>(null);
 	/** Where focus goes when the next page is there: keyboard users stay in the grid. */
 	const focusNext = useRef<"first" | "last" | null>(null);
+	/** The item that was enlarged until now: it gets the focus back once the grid is there again. */
+	const closed = useRef<number | null>(null);
 	const asked = useRef({ start, at: performance.now() });
 	if (asked.current.start !== start) asked.current = { start, at: performance.now() };
 
@@ -116,11 +118,14 @@ export function Gallery(props: GalleryProps) {
 		} else turn(by, by > 0 ? "first" : "last");
 	};
 	const close = () => {
-		const at = open ?? active;
+		closed.current = open ?? active;
 		setOpen(null);
-		// The grid is inert until this is rendered.
-		requestAnimationFrame(() => focusTile(at));
 	};
+	useLayoutEffect(() => {
+		if (opened !== null || closed.current === null) return;
+		focusTile(closed.current);
+		closed.current = null;
+	}, [opened]);
 
 	const slots = Math.min(pageSize, Math.max(total - start, 0));
 	const fill = total > pageSize && shown ? pageSize - items : 0;

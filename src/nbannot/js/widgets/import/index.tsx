@@ -6,6 +6,7 @@ import "../../shared/theme.css";
 import "../../shared/ui.css";
 import "../../shared/gallery.css";
 import "./import.css";
+import { keepKeys } from "../../shared/host.ts";
 import { type Traits, traits, write } from "../../shared/model.ts";
 import { decodePage, type PageHeader } from "../../shared/page.ts";
 import { type Call, caller } from "../../shared/rpc.ts";
@@ -166,6 +167,7 @@ function makeActions(
 
 function render({ model, el, signal: lifetime }: RenderProps<Model>) {
 	const failed = signal<Problem | null>(null);
+	keepKeys(el, lifetime);
 	const state = traits<Model>(model, NAMES, lifetime);
 	const actions = makeActions(model, caller(model, lifetime), failed);
 	mount(<Root state={state} actions={actions} failed={failed} />, el);

@@ -44,13 +44,7 @@ export function ImportScreen({
 		actions.start();
 	};
 	return (
-		<div
-			ref={screen}
-			class="nbannot nbannot-import"
-			data-state={now}
-			// JupyterLab: letters typed here are not its commands ("d d" would delete the cell).
-			data-lm-suppress-shortcuts="true"
-		>
+		<div ref={screen} class="nbannot nbannot-import" data-state={now}>
 			<header class="nbannot-head">
 				<h2>
 					Import into <b>{project.name || "the project"}</b>

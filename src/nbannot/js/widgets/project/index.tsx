@@ -5,6 +5,7 @@ import "../../shared/theme.css";
 import "../../shared/ui.css";
 import "../../shared/gallery.css";
 import "./project.css";
+import { keepKeys } from "../../shared/host.ts";
 import { type Traits, traits, write } from "../../shared/model.ts";
 import { decodePage, type PageHeader } from "../../shared/page.ts";
 import { type Call, caller } from "../../shared/rpc.ts";
@@ -66,6 +67,7 @@ function makeActions(model: RenderProps<Model>["model"], call: Call): ProjectAct
 }
 
 function render({ model, el, signal: lifetime }: RenderProps<Model>) {
+	keepKeys(el, lifetime);
 	const state = traits<Model>(model, NAMES, lifetime);
 	mount(<Root state={state} actions={makeActions(model, caller(model, lifetime))} />, el);
 	lifetime.addEventListener("abort", () => mount(null, el));

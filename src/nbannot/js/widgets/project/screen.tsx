@@ -18,7 +18,7 @@ export function ProjectScreen({
 	const filter: Filter = { task, label, layer };
 	const narrowed = task !== "" || label !== "" || layer !== "";
 	return (
-		<div class="nbannot nbannot-project" data-lm-suppress-shortcuts="true">
+		<div class="nbannot nbannot-project">
 			<header class="nbannot-head">
 				<h2>{name || "Project"}</h2>
 				<p class="nbannot-counts">

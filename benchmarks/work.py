@@ -54,7 +54,7 @@ def coco_preview(path: str, count: int = 24) -> float:
             shown.set()
 
     model.observe(on_preview, names=["preview"])
-    model.open(path)
+    model.source = path
     if not shown.wait(600):
         raise TimeoutError(model.error or "no preview after ten minutes")
     header, _ = model.page(start=0, count=count, size_px=160)

@@ -294,6 +294,6 @@ def test_the_saved_notebook_shows_the_project_without_a_kernel(notebook, demo_fo
     saved = nb.save()
     data = saved.cells[0].outputs[-1]["data"]
     assert "8 items" in data["text/plain"]
-    assert "<svg" in data["text/html"]
+    assert "data:image/svg+xml" in data["text/html"]
     assert "<script" not in data["text/html"]
     assert "widgets" not in saved.metadata

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from nbannot.formats.yolo_data import Names
 from nbannot.formats.yolo_rows import parse_rows, row_share
+from nbannot.sources import open_source
 
-from .yolo_files import YAML, one_file, read
+from .yolo_files import YAML, Read, one_file, read
 
 BOX = "0 0.5 0.5 0.2 0.4\n"
 POSE = "names: [cat, dog]\ntrain: images\nkpt_shape: [2, 3]\n"
@@ -144,6 +145,16 @@ def test_dota_rows():
     assert [r["label"] for r in rows] == ["dog", "cat"]
     assert json.loads(rows[0]["attributes"]) == {"difficult": True}
     assert "attributes" not in rows[1]
+
+
+def test_dota_without_names(samples):
+    """DOTA's own layout is read so, too: names are those of the rows, outside is said."""
+    result = Read(open_source(str(samples / "dota/mmrotate-toy")), darknet=True)
+    assert list(result.labels) == ["plane"]
+    assert [r["label"] for r in result.rows] == ["plane"] * 4
+    assert "no class names" not in result.said("note")
+    far = read({"a.png": None, "a.txt": "200 0 220 0 220 9 200 9 cat 0"}, darknet=True)
+    assert list(far.said("warning")) == ["reaches outside the image"]
 
 
 # -- keypoints ------------------------------------------------------------------------

@@ -36,6 +36,23 @@ def test_one_change_at_a_time(project):
     assert project.task_names() == ["train"]
 
 
+def test_a_change_that_ended_changes_nothing(project):
+    """A commit that is kept and used after its block is refused."""
+    with project.begin("edit") as commit:
+        commit.add_task("train")
+    with pytest.raises(ProjectError, match="This change has ended"):
+        commit.add_task("late")
+    assert project.task_names() == ["train"]
+
+
+def test_many_scattered_ids(project):
+    """Thousands of ids with gaps are removed in one go."""
+    add(project, "t", {f"{i}": ["cat"] for i in range(5000)})
+    with project.begin("edit") as commit:
+        assert commit.remove_annotations(range(1, 5001, 2)) == 2500
+    assert project.annotations["annotation_id"].tolist() == list(range(2, 5001, 2))
+
+
 def test_a_task_name_is_free_again_after_undo(project):
     """Names are taken by what is in the project now, not by what was undone."""
     add(project)

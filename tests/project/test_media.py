@@ -45,8 +45,8 @@ def test_a_failed_import_leaves_no_media(project):
 def test_media_is_on_the_disk_before_the_commit(stored, monkeypatch):
     """File and folders are synced while the transaction that names them is still open."""
     synced = []
-    real = _media._sync
-    monkeypatch.setattr(_media, "_sync", lambda p: (synced.append((p, len(stored.items))), real(p)))
+    real = _media.sync
+    monkeypatch.setattr(_media, "sync", lambda p: (synced.append((p, len(stored.items))), real(p)))
     digest = put(stored, jpeg())
     assert [count for _, count in synced] == [0] * len(synced)
     media = stored.path / "media"

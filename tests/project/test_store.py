@@ -136,6 +136,25 @@ def test_read_only(tmp_path):
         assert project.task_names() == ["train"]
 
 
+def test_read_only_disk(tmp_path, monkeypatch):
+    """Where SQLite can't make its shared-memory file, a project that nobody writes can be read."""
+    with open_project(tmp_path / "p") as project:
+        add(project)
+    real = _store.connect
+
+    def connect_only_immutable(place, name):
+        if "immutable=1" not in place:
+            raise ProjectError("The project's database can't be opened")
+        return real(place, name)
+
+    monkeypatch.setattr(_store, "connect", connect_only_immutable)
+    with open_project(tmp_path / "p", read_only=True) as project:
+        assert project.page().total == 3
+    (tmp_path / "p.nbannot" / "project.sqlite-wal").write_bytes(b"somebody writes")
+    with pytest.raises(ProjectError, match="can't be opened"):
+        open_project(tmp_path / "p", read_only=True)
+
+
 def test_sql_only_reads(project):
     """A query sees what is there; one that would change something is refused."""
     add(project)

@@ -10,6 +10,13 @@ from nbannot.errors import OptionError, SourceError
 from nbannot.sources import open_source
 
 COLUMNS = {"path": ["a.jpg", "b.jpg", None], "class": ["cat", "dog", "cat"], "x": [1.5, 2.0, None]}
+
+
+def views():
+    """Return a table with the newest kind of text."""
+    return pa.table({**COLUMNS, "path": pa.array(COLUMNS["path"], pa.string_view())})
+
+
 TABLES = {
     "pandas": lambda: pd.DataFrame(COLUMNS),
     "pandas object": lambda: pd.DataFrame(COLUMNS).astype({"path": object}),
@@ -21,7 +28,7 @@ TABLES = {
     "batch": lambda: pa.RecordBatch.from_pydict(COLUMNS),
     "reader": lambda: pa.table(COLUMNS).to_reader(),
     "large": lambda: pa.table({**COLUMNS, "path": pa.array(COLUMNS["path"], pa.large_string())}),
-    "views": lambda: pa.table({**COLUMNS, "path": pa.array(COLUMNS["path"], pa.string_view())}),
+    **({"views": views} if hasattr(pa, "string_view") else {}),
 }
 
 

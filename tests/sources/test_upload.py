@@ -87,12 +87,22 @@ def test_junk_is_not_listed():
     assert list(source.files) == ["a.jpg"]
 
 
-def test_pieces_must_follow_one_another():
-    """A piece that is lost, repeated or too long is refused, and what is there stays."""
+def test_pieces_may_overtake_one_another():
+    """Pieces under way at once arrive in any order; the file has them in theirs."""
+    upload = UploadSource([("a.bin", 10)])
+    assert upload.write(0, 4, b"4567") == 0
+    assert upload.write(0, 8, b"89") == 0
+    assert upload.write(0, 0, b"0123") == 10
+    upload.finish()
+    assert upload.read("a.bin") == b"0123456789"
+
+
+def test_wrong_pieces_are_refused():
+    """A piece that is repeated, far ahead or too long is refused, and what is there stays."""
     upload = UploadSource([("a.bin", 10), ("b.bin", 0)])
     assert upload.write(0, 0, b"0123") == 4
     for file, offset, data, match in (
-        (0, 8, b"89", "byte 4 was due"),
+        (0, 4 + (1 << 30), b"89", "byte 4 was due"),
         (0, 0, b"0123", "byte 4 was due"),
         (0, "4", b"4", "byte 4 was due"),
         (0, 4, b"4567890", "more were sent"),

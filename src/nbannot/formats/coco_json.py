@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -24,6 +24,11 @@ __all__ = ["Document", "open_document", "plain_json"]
 
 LINE_SUFFIXES = (".jsonl", ".ndjson")
 _STRING_OR_NAN = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b')
+# A whole escape; group 1 is half a surrogate pair.
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|(u[dD][89a-fA-F][\da-fA-F]{2})|.)",
+    re.DOTALL,
+)
 _PLAIN_ID = re.compile(r"[\w.:-]+", re.ASCII)
 _SLICE = 1 << 24
 _COUNTED = ("images", "annotations")
@@ -105,14 +110,9 @@ def open_document(source: Source, path: str, ledger: Ledger) -> Document:
         return _split(path, data, ledger)
     except (msgspec.DecodeError, RecursionError) as error:
         first = error
-    mended, count = _quote_nan(data)
-    if not count:
+    mended = _mended(path, data, ledger)
+    if mended is data:
         raise broken_json(path, data, first) from first
-    ledger.note(
-        "NaN or Infinity, which JSON does not have", file=path,
-        message=f"{path} holds NaN or Infinity {count} times; JSON has no such value, so each is "
-        'read as text ("NaN")',
-    )  # fmt: skip
     try:
         return _split(path, mended, ledger)
     except (msgspec.DecodeError, RecursionError) as error:
@@ -286,19 +286,43 @@ def _utf8(data: bytes, path: str, ledger: Ledger) -> bytes:
     return data
 
 
-def _quote_nan(data: bytes) -> tuple[bytes, int]:
-    count = 0
+def _mended(path: str, data: bytes, ledger: Ledger) -> bytes:
+    # Python's json module writes NaN, and halves of surrogate pairs, and other readers refuse both.
+    if b"NaN" in data or b"Infinity" in data:
+        data = _replaced(
+            _STRING_OR_NAN, lambda m: m[0] if m[0][:1] == b'"' else b'"%b"' % m[0], data,
+            "NaN or Infinity, which JSON does not have", path, 'as text ("NaN")', ledger,
+        )  # fmt: skip
+    if b"\\u" in data:
+        data = _replaced(
+            _ESCAPE, lambda m: b"\\ufffd" if m[1] else m[0], data,
+            "half a surrogate pair, which is no Unicode text", path, "as \ufffd", ledger,
+        )  # fmt: skip
+    return data
 
-    def quoted(match: re.Match[bytes]) -> bytes:
-        nonlocal count
-        if match[0][:1] == b'"':
-            return match[0]
-        count += 1
-        return b'"' + match[0] + b'"'
 
-    if b"NaN" not in data and b"Infinity" not in data:
-        return data, 0
-    return _STRING_OR_NAN.sub(quoted, data), count
+def _replaced(
+    pattern: re.Pattern[bytes], replace: Callable[[re.Match[bytes]], bytes], data: bytes,
+    what: str, path: str, read_as: str, ledger: Ledger,
+) -> bytes:  # fmt: skip
+    places: list[int] = []
+
+    def mend(match: re.Match[bytes]) -> bytes:
+        new = replace(match)
+        if new != match[0]:
+            places.append(match.start())
+        return new
+
+    mended = pattern.sub(mend, data)
+    if not places:
+        return data
+    near = data[max(places[0] - 40, 0) : places[0] + 40].decode("utf-8", "replace")
+    text = (
+        f"{path} holds {what}, {len(places)} times; read {read_as}. The first is at byte offset "
+        f"{places[0]}, near {near!r}"
+    )
+    ledger.note(what, file=path, where=f"byte offset {places[0]}", message=text)
+    return mended
 
 
 def _address(data: Any) -> int:

@@ -97,9 +97,8 @@ class RowGeometry:
 
     def _outline(self, index: Integers, points: Floats) -> Floats:
         scaled = self._scale(index, points)
-        over = (scaled < -1).any(axis=(1, 2)) | (
-            scaled.max(axis=1) > self.work.size[index] + 1
-        ).any(axis=1)
+        low, high = scaled.min(axis=1), scaled.max(axis=1)
+        over = (low < -1).any(axis=1) | (high > self.work.size[index] + 1).any(axis=1)
         self.over[index] = over & self.pixels[index]
         return scaled
 

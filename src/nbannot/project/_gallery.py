@@ -243,16 +243,16 @@ class Gallery:
     def _text(self, row: dict[str, Any]) -> str | None:
         if row["kind"] != "text":
             return None
-        data = json.loads(row["data"]) if row["data"] else {}
-        texts = [v for v in data.values() if isinstance(v, str)] if isinstance(data, dict) else []
-        if texts:
-            return max(texts, key=len)[:TEXT_LENGTH]
         try:
-            return self._media(row["item_id"])[: 4 * TEXT_LENGTH].decode("utf-8", "replace")[
-                :TEXT_LENGTH
-            ]
-        except NbannotError:
+            data = json.loads(row["data"] or "null")
+            values = data.values() if isinstance(data, dict) else ()
+            texts = [value for value in values if isinstance(value, str)]
+            if texts:
+                return max(texts, key=len)[:TEXT_LENGTH]
+            head = self._media(row["item_id"])[: 4 * TEXT_LENGTH]
+        except (NbannotError, ValueError):  # the item is there, without its text
             return None
+        return head.decode("utf-8", "replace")[:TEXT_LENGTH]
 
 
 def _place(row: dict[str, Any]) -> str:

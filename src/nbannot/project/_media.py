@@ -6,6 +6,7 @@ mentions it commits. So an item never names a file that is not there, also after
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from ..errors import ProjectError
 
-__all__ = ["Incoming", "MediaFolder"]
+__all__ = ["Incoming", "MediaFolder", "sync"]
 
 _INCOMING = "incoming"
 
@@ -115,18 +116,26 @@ class Incoming:
             folder.mkdir(exist_ok=True)
         if durable:
             with ThreadPoolExecutor(8) as pool:  # the disk does many at once, Python only waits
-                list(pool.map(_sync, (self._folder / name for name in self._waiting)))
+                list(pool.map(sync, (self._folder / name for name in self._waiting)))
         for name, final in self._waiting.items():
             (self._folder / name).replace(final)
         if durable:
             for folder in (*folders, self._media.folder):
-                _sync(folder)
+                sync(folder)
 
 
-def _sync(path: Path) -> None:
-    if path.is_dir() and os.name == "nt":  # Windows has no such thing, and needs none
-        return
-    handle = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    if path.is_dir():
+        # Windows can't, and some network folders won't; the files themselves are what counts.
+        with contextlib.suppress(OSError):
+            _sync(path, os.O_RDONLY)
+    else:
+        _sync(path, os.O_RDWR)
+
+
+def _sync(path: Path, flags: int) -> None:
+    handle = os.open(path, flags)
     try:
         os.fsync(handle)
     finally:

@@ -31,7 +31,7 @@ FILE = "project.sqlite"
 APPLICATION_ID = 0x6E62616E  # "nban": SQLite's mark for whose file it is
 LOG_BYTES = 16 << 20
 """The log is moved into the file when it is larger."""
-MAX_CACHED = 64
+MAX_CACHED = 32
 T = TypeVar("T")
 WAIT_MS = 30_000
 """How long a writer waits for another one."""
@@ -97,6 +97,7 @@ class Store:
         opened.append(connection)
         connection.run(f"PRAGMA busy_timeout = {WAIT_MS}")
         connection.run("PRAGMA cache_size = -65536")
+        connection.run("PRAGMA trusted_schema = 0")  # the file may come from a stranger
         return connection
 
     def _open_read_only(self, file: Path, opened: list[Connection]) -> Connection:

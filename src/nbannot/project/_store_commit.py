@@ -57,8 +57,11 @@ def begin(
         }  # fmt: skip
         insert(connection, "requests", row)
         commit = Commit(connection, incoming, request_id)
-        yield commit
-        commit._complete()
+        try:
+            yield commit
+            commit._complete()
+        finally:
+            commit._open = False
 
 
 class Commit:
@@ -68,7 +71,8 @@ class Commit:
     """
 
     def __init__(self, connection: Connection, incoming: Incoming, request_id: int) -> None:
-        self._connection = connection
+        self._open = True
+        self._live_connection = connection
         self._incoming = incoming
         self.request_id = request_id
         self._next_item = next_id(connection, "items", "item_id")
@@ -302,6 +306,14 @@ class Commit:
             f"UPDATE requests SET {columns} WHERE request_id = {self.request_id}",
             tuple(row.values()),
         )
+
+    @property
+    def _connection(self) -> Connection:
+        if not self._open:
+            raise ProjectError(
+                "This change has ended", hint="Begin another one: with project.begin(...)."
+            )
+        return self._live_connection
 
     def _index(self) -> None:
         if self._unindexed:

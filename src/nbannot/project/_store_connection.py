@@ -7,6 +7,7 @@ can lose its locks. So `connect` takes one of the two for all, and nothing else 
 from __future__ import annotations
 
 import sqlite3
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -41,12 +42,13 @@ _SENTINEL = {
 class Connection(ABC):
     """One connection in autocommit mode; transactions are ``run("BEGIN IMMEDIATE")`` and so on.
 
-    Not locked: whoever holds it calls it from one thread at a time. Each method raises
-    `ProjectError` for whatever SQLite has to say.
+    Threads may share it, statement by statement. Each method raises `ProjectError` for whatever
+    SQLite has to say.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self._lock = threading.RLock()
 
     @abstractmethod
     def query(
@@ -129,7 +131,7 @@ class AdbcConnection(Connection):
 
     @contextmanager
     def _cursor(self, rows: int = BATCH_ROWS) -> Iterator[Any]:
-        with _explained(self.name):
+        with self._lock, _explained(self.name):
             cursor = self._connection.cursor()
             try:
                 cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(rows)})
@@ -181,7 +183,7 @@ class Sqlite3Connection(Connection):
         self, sql: str, schema: pa.Schema, params: Sequence[Value] = (), *, ordered: bool = True
     ) -> pa.Table:
         parts = []
-        with _explained(self.name):
+        with self._lock, _explained(self.name):
             order = "ORDER BY 1" if ordered else ""
             cursor = self._connection.execute(f"SELECT * FROM ({sql}) {order}", tuple(params))
             while rows := cursor.fetchmany(BATCH_ROWS):
@@ -191,7 +193,7 @@ class Sqlite3Connection(Connection):
         return pa.concat_tables([schema.empty_table(), *parts])
 
     def ask(self, sql: str, params: Sequence[Value] = ()) -> pa.Table:
-        with _explained(self.name):
+        with self._lock, _explained(self.name):
             cursor = self._connection.execute(sql, tuple(params))
             names = [column[0] for column in cursor.description or ()]
             columns = list(zip(*cursor.fetchall(), strict=True)) or [()] * len(names)
@@ -201,7 +203,7 @@ class Sqlite3Connection(Connection):
         names = ", ".join(f'"{name}"' for name in data.column_names)
         marks = ", ".join("?" * data.num_columns)
         columns = [column.to_pylist() for column in data.columns]
-        with _explained(self.name):
+        with self._lock, _explained(self.name):
             self._connection.executemany(
                 f"INSERT INTO {table} ({names}) VALUES ({marks})", zip(*columns, strict=True)
             )

@@ -12,7 +12,7 @@ from . import _store_history as history
 from . import _store_read as read
 from ._above import above
 from ._gallery import Gallery
-from ._media import MediaFolder
+from ._media import MediaFolder, sync
 from ._store import Store
 from ._store_commit import Commit, begin
 from .page import Page
@@ -305,8 +305,9 @@ def _prepare(folder: Path, *, read_only: bool) -> None:
             "There is no such project", where=str(folder), hint="Look for a typing error."
         )
     try:
-        if not read_only:
+        if not read_only and not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True)
+            sync(folder.parent)
     except OSError as error:
         raise ProjectError(
             f"The project's folder can't be made: {error.strerror}", where=str(folder)

@@ -129,11 +129,20 @@ def _to_arrow(table: Any, name: str) -> pa.Table:
             return _from_pandas(table, name)
         if isinstance(table, pa.RecordBatch):
             return pa.Table.from_batches([table])
-        return pa.table(table)
+        return _from_stream(table)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise SourceError(
             f"{name} can't be read as a table: {error}", hint="Give a table with named columns."
         ) from None
+
+
+def _from_stream(table: Any) -> pa.Table:
+    try:
+        return pa.table(table)
+    except pa.ArrowInvalid:  # a type that an older pyarrow does not know; polars has another way
+        if type(table).__module__.partition(".")[0] != "polars":
+            raise
+        return pa.table(table.to_arrow())
 
 
 def _from_pandas(frame: Any, name: str) -> pa.Table:
@@ -180,12 +189,18 @@ def _plain_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
         return column
 
 
+_PLAIN = {
+    "large_string": pa.string(),
+    "string_view": pa.string(),
+    "large_binary": pa.binary(),
+    "binary_view": pa.binary(),
+}
+
+
 def _plain_type(kind: pa.DataType) -> pa.DataType:
     types = pa.types
-    if types.is_large_string(kind) or types.is_string_view(kind):
-        return pa.string()
-    if types.is_large_binary(kind) or types.is_binary_view(kind):
-        return pa.binary()
+    if str(kind) in _PLAIN:  # by name: pyarrow 14 knows no views
+        return _PLAIN[str(kind)]
     if types.is_dictionary(kind):
         return _plain_type(kind.value_type)
     if types.is_list(kind) or types.is_large_list(kind):

@@ -20,6 +20,9 @@ from .names import is_junk, relative_path
 
 __all__ = ["UploadSource"]
 
+AHEAD_BYTES = 64 * 1024 * 1024
+"""How far a piece may come before its turn: pieces under way at once may overtake one another."""
+
 
 class UploadSource(Source):
     """Files that are sent in pieces; a source once all are there and `finish` was called.
@@ -53,6 +56,7 @@ class UploadSource(Source):
         self.uri = f"upload:{self.name}"
         self.code = repr(self.name)
         self._received = [0] * len(files)
+        self._early: list[dict[int, bytes]] = [{} for _ in files]  # offset -> piece
         self._digests = [hashlib.sha256() for _ in files]
         self._lock = threading.Lock()
         self._inner: Source | None = None
@@ -77,15 +81,17 @@ class UploadSource(Source):
     # -- receiving ------------------------------------------------------------------------
 
     def write(self, file: int, offset: int, data: bytes) -> int:
-        """Take the next piece of a file; return how many bytes of it are there now.
+        """Take a piece of a file; return how many bytes of it are there without a gap.
+
+        Several pieces may be under way at once and overtake one another.
 
         Args:
             file: the number of the file, as given to the constructor.
-            offset: where the piece belongs, which is where the one before it ended.
+            offset: where the piece belongs.
             data: the piece.
 
         Raises:
-            OptionError: no such file, another offset was due, or more than its size was sent.
+            OptionError: no such file, a piece is sent twice or far ahead, or is past its size.
             SourceError: it can't be stored (the disk is full).
         """
         if type(file) is not int or not 0 <= file < len(self._paths):
@@ -94,23 +100,31 @@ class UploadSource(Source):
             path, due = self._paths[file], self._received[file]
             if self._inner is not None or not self._forget.alive:
                 raise SourceError(f"The upload of {self.name} has ended", hint="Begin it again.")
-            if offset != due:
+            early = self._early[file]
+            if type(offset) is not int or not due <= offset <= due + AHEAD_BYTES or offset in early:
                 raise OptionError(f"{path}: byte {due} was due, not byte {printable(offset)}")
-            if due + len(data) > self._sizes[file]:
+            if offset + len(data) > self._sizes[file]:
                 raise OptionError(f"{path} has {self._sizes[file]} bytes, and more were sent")
-            try:
-                # "r+b" at the offset: what a failed write left behind is written over.
-                with open(self._place(file), "r+b" if due else "wb") as stream:
-                    stream.seek(due)
-                    stream.write(data)
-            except OSError as error:
-                raise SourceError(
-                    f"{path} can't be stored in the temporary folder: {error.strerror}",
-                    hint="Make room in it, or name another in TMPDIR and restart the kernel.",
-                ) from None
-            self._digests[file].update(data)
-            self._received[file] += len(data)
-            return self._received[file]
+            early[offset] = data
+            while (due := self._received[file]) in early:
+                self._append(file, due, early[due])
+                del early[due]
+            return due
+
+    def _append(self, file: int, due: int, data: bytes) -> None:
+        try:
+            # "r+b" at the offset: what a failed write left behind is written over.
+            with open(self._place(file), "r+b" if due else "wb") as stream:
+                stream.seek(due)
+                stream.write(data)
+        except OSError as error:
+            self._early[file].clear()
+            raise SourceError(
+                f"{self._paths[file]} can't be stored in the temporary folder: {error.strerror}",
+                hint="Make room in it, or name another in TMPDIR and restart the kernel.",
+            ) from None
+        self._digests[file].update(data)
+        self._received[file] += len(data)
 
     def finish(self) -> None:
         """End the upload: from now on it is a source.

@@ -44,7 +44,9 @@ def test_a_box_keeps_its_digits():
 def test_parts_of_a_polygon_are_rings_of_one_row():
     """Two polygons of one annotation are one row of two rings, not two objects."""
     two = [*SQUARE, [20, 20, 30, 20, 30, 30.5]]
-    found = read_document(document(annotation(segmentation=two), annotation(2, segmentation=SQUARE)))
+    found = read_document(
+        document(annotation(segmentation=two), annotation(2, segmentation=SQUARE))
+    )
     first, second = found.annotations
     assert (first["type"], first["rings"]) == ("polygon", [4, 3])
     assert first["points"] == [*SQUARE[0], 20, 20, 30, 20, 30, 30.5]
@@ -151,7 +153,14 @@ def test_scores_are_kept():
 
 def test_other_keys_of_an_image_are_its_meta():
     """Licence, date and the like are kept, with the text as it was written."""
-    image = {"id": 7, "file_name": "x/a.png", "width": 4, "height": 3, "license": 3, "extra": {"n": 1}}
+    image = {
+        "id": 7,
+        "file_name": "x/a.png",
+        "width": 4,
+        "height": 3,
+        "license": 3,
+        "extra": {"n": 1},
+    }
     row = read_document(document(images=[image])).items[0]
     assert (row["key"], row["source_id"], row["width"], row["height"]) == ("x/a.png", "7", 4, 3)
     assert json.loads(row["meta"]) == {"license": 3, "extra": {"n": 1}}
@@ -374,7 +383,9 @@ def test_panoptic_segments_are_masks():
     (row,) = found.annotations
     assert (row["type"], row["source_id"], row["label"]) == ("mask", "263", "cat")
     assert rle_to_mask(row["mask"], 48, 64)[2:4, 4:7].all()
-    assert lines(found, "rejected") == [("panoptic annotation 0, segment 9", "the segment has no mask")]
+    assert lines(found, "rejected") == [
+        ("panoptic annotation 0, segment 9", "the segment has no mask")
+    ]
 
 
 def test_a_file_asked_for_by_name_is_read_alone(tmp_path):
@@ -399,7 +410,7 @@ def test_a_file_asked_for_by_name_is_read_alone(tmp_path):
 @pytest.mark.parametrize(
     "content",
     [
-        '{"annotations": [' + '{"id": 1, "image_id": 5, "bbox": [1, 2, 3, 4], "x": "' + "y" * 70_000,
+        '{"annotations": [{"id": 1, "image_id": 5, "bbox": [1, 2, 3, 4], "x": "' + "y" * 70_000,
         '{"info": {}, "images": [{"license": 4, "file_name": "a.jpg", "height": 4, "id": 3',
         '{"categories": [{"supercategory": "x", "id": 1, "name": "y"}], "images": [',
         '{"images": [], "annotations": [], "categories": []}',
@@ -530,7 +541,15 @@ def test_geometry_of_samples_is_what_datumaro_reads(case, reader, samples, expec
         found = read_back(get_format("coco"), source)
     mine = {_fact(row, found) for row in found.annotations}
     boxes = {
-        (row["key"].rpartition(".")[0], "bbox", row["label"], row["x"], row["y"], row["w"], row["h"])
+        (
+            row["key"].rpartition(".")[0],
+            "bbox",
+            row["label"],
+            row["x"],
+            row["y"],
+            row["w"],
+            row["h"],
+        )
         for row in found.annotations
         if "x" in row
     }
@@ -543,7 +562,7 @@ def _fact(row, found):
     if row["type"] == "mask":
         mask = rle_to_mask(row["mask"], row["mask_height"], row["mask_width"])
         packed = np.packbits(mask.astype(bool), axis=None).tobytes()
-        return name, "mask", row["label"], hashlib.sha1(packed).hexdigest()[:16]  # noqa: S324
+        return name, "mask", row["label"], hashlib.sha1(packed).hexdigest()[:16]
     if row["type"] == "text":
         return name, "caption", row["text"]
     if row["type"] in ("polygon", "skeleton"):

@@ -423,6 +423,16 @@ def test_names_that_yaml_would_change():
     assert list(result.labels) == ["on", "no", "007"]
 
 
+def test_ids_that_skip_a_billion():
+    """A far id costs nothing, and the gap is noted."""
+    result = one_file("999999999 .5 .5 .2 .2", "train: images\nnames: {3: '', 999999999: far}\n")
+    assert [r["label"] for r in result.rows] == ["far"]
+    assert list(result.labels) == ["class_3", "far"]
+    notes = result.said("note")
+    assert "skip the ids 0, 1, 2, 4, 5" in notes["names skip ids"][0]
+    assert "class 3 has no name" in notes["class without a name"][0]
+
+
 def test_remarks_on_data_yaml():
     """What is odd or not used is noted, and nothing is fetched or run."""
     yaml = YAML + "nc: 3\ndownload: https://example.org/x.zip\nroboflow: {version: 1}\n"

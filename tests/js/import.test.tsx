@@ -135,7 +135,7 @@ describe("each state of an import", () => {
 
 	it("done: the account that adds up, undo, and the next one", () => {
 		const { fake, text, click } = show(DONE);
-		expect(text()).toContain("92read= 80imported+ 12with a warning+ 0not imported");
+		expect(text()).toContain("92 read= 80 imported+ 12 with a warning+ 0 not imported");
 		expect(text()).toContain("Added 2 tasks");
 		expect(text()).toContain("12 problems");
 		click("button", "Undo");

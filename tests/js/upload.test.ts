@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { NoReplyError } from "../../src/nbannot/js/shared/rpc.ts";
+import { NoReplyError, PythonError } from "../../src/nbannot/js/shared/rpc.ts";
 import { droppedFiles, pickedFiles } from "../../src/nbannot/js/widgets/import/dropped.ts";
 import type { UploadTransport } from "../../src/nbannot/js/widgets/import/types.ts";
 import { type UploadProgress, upload } from "../../src/nbannot/js/widgets/import/uploader.ts";
@@ -21,7 +21,7 @@ function fakePython({ window = 2, auto = true } = {}) {
 			for (const { size } of files) kept.push(new Array(size).fill(-1));
 			return { upload: "u1", chunk_bytes: CHUNK, window };
 		},
-		chunk: (_upload, file, offset, bytes) => {
+		chunk: ({ file, offset }, bytes) => {
 			most = Math.max(most, ++flying);
 			return new Promise<void>((resolve, reject) => {
 				const answer = () => {
@@ -100,6 +100,17 @@ describe("an upload", () => {
 		python.waiting[1]?.answer();
 		expect(await done).toBe("upload:u1");
 		expect(python.kept).toEqual([[0, 1, 2]]);
+	});
+
+	it("goes on when a chunk had arrived, and only its answer was lost", async () => {
+		const python = fakePython({ auto: false });
+		const done = upload([file("a", 3)], python.transport, never, () => undefined);
+		await vi.waitFor(() => expect(python.waiting).toHaveLength(1));
+		python.waiting[0]?.fail(new NoReplyError("no reply"));
+		await vi.waitFor(() => expect(python.waiting).toHaveLength(2));
+		const refusal = new PythonError("OptionError", "byte 3 was due, not byte 0", "", "");
+		python.waiting[1]?.fail(refusal);
+		expect(await done).toBe("upload:u1");
 	});
 
 	it("stops at what Python refuses, and tells it to forget the rest", async () => {

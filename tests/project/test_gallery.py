@@ -72,7 +72,7 @@ def test_a_page_is_the_part_of_the_whole(mixed):
     for chosen in (dict(zip(("task", "label", "layer"), f, strict=True)) for f in filters):
         expected = expected_keys(mixed, **chosen)
         assert mixed.count_items(**chosen) == len(expected)
-        for start, count in itertools.product((0, 1, 11, 12, 30, 99), (0, 1, 7, 100)):
+        for start, count in itertools.product((0, 11, 30, 99), (0, 7, 100)):
             found = shown(mixed, **chosen, start=start, count=count)
             assert found == (expected[start : start + count], len(expected)), chosen
 

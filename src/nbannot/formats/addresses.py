@@ -17,6 +17,7 @@ from .media_index import Found, MediaIndex, as_path
 
 __all__ = ["Address", "address_of", "find_media", "masked"]
 
+_PLAIN = re.compile(r"[^\\/.:?#][^\\:?#]*")  # a path as it should be: most are
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _REMOTE = frozenset(
     ("http", "https", "s3", "gs", "gcs", "az", "abfs", "abfss", "azure-blob", "hf", "oss", "r2")
@@ -61,15 +62,13 @@ def address_of(text: str) -> Address:
     'is a path that leaves the dataset'
     """
     text = text.strip()
+    if _PLAIN.fullmatch(text) and "/." not in text and "//" not in text:
+        return Address(text, None, "", (text,)) if "data/upload/" not in text else _upload(text)
     local = _LOCAL_FILES.search(text) if "data/local-files" in text else None
     if local:
         return _relative(unquote(local[1]))
-    upload = _UPLOAD.search(text) if "data/upload/" in text else None
-    if upload:
-        name = unquote(upload[1])
-        bare = _PREFIX.sub("", name, count=1) if _PREFIX.match(name) else name
-        found = _relative(bare)
-        return found if bare == name or found.problem else found._replace(names=(name, bare))
+    if "data/upload/" in text and _UPLOAD.search(text):
+        return _upload(text)
     scheme = _SCHEME.match(text)
     if scheme is None:
         return _relative(text)
@@ -78,6 +77,16 @@ def address_of(text: str) -> Address:
             return Address("", None, "is media written into the text itself, which is not read")
         return Address("", None, f"is an address of the kind {scheme[1].lower()}:, which is refused")
     return _remote(text)
+
+
+def _upload(text: str) -> Address:
+    upload = _UPLOAD.search(text)
+    if upload is None:
+        return _relative(text)
+    name = unquote(upload[1])
+    bare = _PREFIX.sub("", name, count=1) if _PREFIX.match(name) else name
+    found = _relative(bare)
+    return found if bare == name or found.problem else found._replace(names=(name, bare))
 
 
 def _remote(text: str) -> Address:

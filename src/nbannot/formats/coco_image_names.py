@@ -96,7 +96,8 @@ def named(
                 hint="Correct the file name; nothing was read.",
             )  # fmt: skip
     plain = path.partition(":/")[2] if path[1:3] == ":/" else path
-    return Named(plain.lstrip("/") or say.record, path, "")
+    parts = [part for part in plain.split("/") if part not in ("", ".")]
+    return Named("/".join(parts) or say.record, path, "")
 
 
 def is_url(name: str) -> bool:

@@ -44,7 +44,7 @@ _CHUNK = 5_000
 _COLUMNS = ("key", "media", "uri", "width", "height", "source_id", "meta")
 _OWN = ("id", "file_name", "width", "height")
 # Names that need a second look: empty, absolute, with blanks around, backslashes, addresses.
-_UNUSUAL = re.compile(r"^$|^[/ ]|^\.|^.:| $|\\|://|\.\.|[^\x20-\x7e\n]", re.MULTILINE)
+_UNUSUAL = re.compile(r"^$|^[/ .]|^.:|[/ ]$|\\|//|/\.|\.\.|[^\x20-\x7e\n]", re.MULTILINE)
 _PROBLEMS = {
     "ambiguous": "several files fit the image's name",
     "unicode": "the file's name is in another Unicode form",

@@ -126,6 +126,8 @@ class Labels:
         self, category: dict[str, Any], key: int | str, name: str, path: str, at: int
     ) -> Label:
         extra = {k: v for k, v in category.items() if k not in _KNOWN}
+        if extra.get("supercategory") == "":
+            del extra["supercategory"]
         color = _color(category.get("color"))
         if color is None and "color" in category:
             extra["color"] = category["color"]

@@ -91,13 +91,12 @@ def read_boxes(
     if parts and normalized == "auto":
         text = "all are from 0 to 1, so they are parts of the image's size (normalized=\"no\" otherwise)"
         out.notes.append(("boxes are parts of the image", text))
-    if parts:
-        width = height = np.ones(len(good))
-    else:
-        width, height = (v[finite] for v in sample())
     chosen = box_format if box_format != "auto" else ""
     plain = {"x", "y"} & {corner_of(c)[0] for c in columns}
     settled, why = chosen or named, ""
+    width = height = np.ones(len(good))
+    if not parts and not chosen and (not named or plain):
+        width, height = (v[finite] for v in sample())
     if not settled:
         settled, why = settle_format(good, width, height)
     elif not chosen and settled == "xywh" and plain:

@@ -71,10 +71,8 @@ class MediaFinder:
         if not self._has_media:
             return Found(None, "missing")
         found = find_media(self._index, address, self._near)
-        if found.path is None and found.problem == "missing" and not suffix(address.path):
+        if found.path is None and found.problem == "missing" and address.kind == "other":
             found = self._index.find_stem(address.path, self._near)
-        elif found.path is None and found.problem == "missing" and address.kind == "other":
-            found = self._index.find_stem(address.path, self._near)  # "1670577347.002843"
         if found.path is not None and address.uri is not None:
             if self._by_name.setdefault(found.path, address.uri) != address.uri:
                 return Found(None, "ambiguous")
@@ -101,7 +99,11 @@ def group_rows(
         finder.find(name, a) if not a.problem else Found(None, "refused")
         for name, a in zip(names, addresses, strict=True)
     ]
-    keys = [_key(name, a, f) for name, a, f in zip(names, addresses, found, strict=True)]
+    kinds = [a.kind for a in addresses]
+    keys = [
+        a.path if kind != "other" and not a.problem else _key(name, a, f)
+        for name, a, f, kind in zip(names, addresses, found, kinds, strict=True)
+    ]
     # Two spellings of one path are one image.
     place: dict[str, int] = {}
     same = np.array([place.setdefault(k, i) for i, k in enumerate(keys)], np.int64)
@@ -125,8 +127,7 @@ def group_rows(
         images.keys.append(keys[i])
         images.uris.append(address.uri)
         images.media.append(where.path)
-        kind = address.kind if address.kind != "other" else _kind(where)
-        images.kinds.append(kind)
+        images.kinds.append(kinds[i] if kinds[i] != "other" else _kind(where))
         images.subsets.append(split_names[s] if splits is not None else subset)
         if address.problem:
             shown = masked(names[i])
@@ -153,11 +154,8 @@ def _codes(column: pa.ChunkedArray) -> tuple[list[str], NDArray[np.int64]]:
 def _key(name: str, address: Address, found: Found) -> str:
     if address.problem:
         return name
-    if found.path is not None and not suffix(address.path):
-        return address.path + suffix(found.path)
-    if found.path is not None and address.kind == "other":
-        return address.path + suffix(found.path)
-    return address.path
+    # A name without its suffix, like "1" or "1670577347.002843", gets that of its file.
+    return address.path if found.path is None else address.path + suffix(found.path)
 
 
 def _kind(found: Found) -> str:

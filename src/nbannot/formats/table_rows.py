@@ -182,24 +182,23 @@ class _Reader:
             return None
         width, height = size
 
-        def probe(some: Sequence[int]) -> None:
-            for n in some:
-                if np.isnan(width[n]) or np.isnan(height[n]):
-                    width[n], height[n] = finder.size_of(images.media[n])
-
-        def rows() -> tuple[Floats, Floats]:
+        def rows(wide: Floats, high: Floats) -> tuple[Floats, Floats]:
             of = images.of_row
-            return np.where(of < 0, np.nan, width[of]), np.where(of < 0, np.nan, height[of])
+            return np.where(of < 0, np.nan, wide[of]), np.where(of < 0, np.nan, high[of])
 
         def sample() -> tuple[Floats, Floats]:
-            if np.isnan(width).all():
-                some = np.flatnonzero([m is not None for m in images.media])
-                probe(some[:SAMPLE_IMAGES].tolist())
-            return rows()
+            if not np.isnan(width).all():
+                return rows(width, height)
+            wide, high = width.copy(), height.copy()  # of a few: not said of the items
+            some = np.flatnonzero([m is not None for m in images.media])[:SAMPLE_IMAGES]
+            for n in some.tolist():
+                wide[n], high[n] = finder.size_of(images.media[n])
+            return rows(wide, high)
 
         def everything() -> tuple[Floats, Floats]:
-            probe(range(len(images)))
-            return rows()
+            for n in np.flatnonzero(np.isnan(width) | np.isnan(height)).tolist():
+                width[n], height[n] = finder.size_of(images.media[n])
+            return rows(width, height)
 
         boxes = read_boxes(
             self._table, columns, self._roles.box_format,
@@ -370,7 +369,7 @@ class _Reader:
             "item": number,
             "subset": subset,
             "key": keys.slice(0, count) if keys is not None else [
-                self._part.name(r).replace(" ", "-") for r in range(count)
+                f"row-{r + 1}" for r in range(count)
             ],
             "kind": pa.repeat("text" if text is not None else "table", count),
             "data": pc.coalesce(json_objects(data, count), "{}"),

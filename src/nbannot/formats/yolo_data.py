@@ -42,12 +42,16 @@ class Names:
     def __init__(self, by_id: Mapping[int, str] | None = None) -> None:
         self.declared = by_id is not None
         self.made_up = False
-        self.by_id = dict(sorted((by_id or {}).items()))
+        given = sorted((by_id or {}).items())
+        self.unnamed = [i for i, name in given if not name]
+        self.by_id = {i: name or f"class_{i}" for i, name in given}
         self._ids = {name: i for i, name in reversed(self.by_id.items())}
+        self._next = given[-1][0] + 1 if given else 0
 
     def add(self, number: int) -> str:
         """Return the name made up for class `number`, which was not declared."""
         self.made_up = True
+        self._next = max(self._next, number + 1)
         name = self.by_id[number] = f"class_{number}"
         self._ids.setdefault(name, number)
         return name
@@ -55,13 +59,28 @@ class Names:
     def number_of(self, name: str) -> int | None:
         """Return the id of the class called `name`; where none is declared, a new one."""
         if name not in self._ids and not self.declared:
-            self._ids[name] = number = max(self.by_id, default=-1) + 1
-            self.by_id[number] = name
+            self.by_id[self._next] = name
+            self._ids[name] = self._next
+            self._next += 1
         return self._ids.get(name)
 
-    def repeated(self) -> list[str]:
-        """Return the names that more than one id has."""
-        return sorted({name for i, name in self.by_id.items() if self._ids[name] != i})
+    def gaps(self, most: int = 10) -> list[int]:
+        """Return the first ids, `most` at most, that are skipped below the last."""
+        found: list[int] = []
+        expected = 0
+        for number in self.by_id:
+            found += range(expected, min(number, expected + most))
+            expected = number + 1
+        return found[:most]
+
+    def repeated(self) -> dict[str, list[int]]:
+        """Return the names that more than one id has, with those ids."""
+        names = {name for i, name in self.by_id.items() if self._ids[name] != i}
+        ids: dict[str, list[int]] = {name: [] for name in sorted(names)}
+        for i, name in self.by_id.items():
+            if name in names:
+                ids[name].append(i)
+        return ids
 
 
 @dataclass(frozen=True)
@@ -121,16 +140,19 @@ class Declared:
         return tuple(self.label(number) for number in self.names.by_id)
 
     def remark_on_names(self) -> None:
-        """Remark on ids that are skipped, and on names that several ids have."""
-        by_id, where = self.names.by_id, self.where
-        gaps = sorted(set(range(max(by_id, default=-1) + 1)) - set(by_id))
+        """Remark on ids that are skipped or unnamed, and on names that several ids have."""
+        names, where = self.names, self.where
+        gaps = names.gaps()
         if gaps:
-            shown = ", ".join(map(str, gaps[:10])) + (" …" if len(gaps) > 10 else "")
+            shown = ", ".join(map(str, gaps)) + (", …" if len(gaps) == 10 else "")
             text = f"{where}: names skip the ids {shown}; each row keeps the name of its own id"
             self.remarks.append(("names skip ids", text))
-        for name in self.names.repeated():
-            ids = [str(i) for i, other in by_id.items() if other == name]
-            text = f"{where}: the classes {', '.join(ids)} are all called {name!r}: one label"
+        for number in names.unnamed:
+            text = f"{where}: class {number} has no name; it is called class_{number}"
+            self.remarks.append(("class without a name", text))
+        for name, ids in names.repeated().items():
+            numbers = ", ".join(map(str, ids))
+            text = f"{where}: the classes {numbers} are all called {name!r}: one label"
             self.remarks.append(("one name for several classes", text))
 
 
@@ -149,7 +171,7 @@ def read_lines(source: Source, path: str) -> list[str]:
 def read_names(source: Source, path: str) -> Names:
     """Return the names of a file with one per line: the line's number, from 0, is the id."""
     lines = read_lines(source, path)
-    return Names({i: line or f"class_{i}" for i, line in enumerate(lines)})
+    return Names(dict(enumerate(lines)))
 
 
 def read_obj_data(source: Source, path: str) -> dict[str, str]:
@@ -216,7 +238,7 @@ def _names(content: Mapping[str, Any], where: str, source: Source | None) -> Nam
         )
     ids = {key: _whole(key) for key in given}
     if all(i is not None for i in ids.values()):
-        return Names({i: given[k] or f"class_{i}" for k, i in ids.items() if i is not None})
+        return Names({i: given[k] for k, i in ids.items() if i is not None})
     values = {key: _whole(value) for key, value in given.items()}
     if all(i is not None for i in values.values()):  # {cat: 0, dog: 1}: the other way round
         return Names({i: k for k, i in values.items() if i is not None})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
@@ -198,7 +197,7 @@ class _FileNames:
 
 
 def _stem(path: str) -> str:
-    return str(PurePosixPath(path).with_suffix("")) if is_image(path) else path
+    return path[: path.rindex(".")] if is_image(path) else path
 
 
 def _label_path(image: str) -> str:

@@ -14,16 +14,16 @@ export function RecordCounts({
 		{ name: "not imported", value: rejected, tone: rejected ? "bad" : "" },
 	];
 	return (
-		<dl class="nbannot-record-counts">
+		<ul class="nbannot-record-counts">
 			{rows.map(({ name, value, tone }, i) => (
-				<div key={name} class={tone && `nbannot-tone-${tone}`}>
-					<dd class="nbannot-figures">
+				<li key={name} class={tone && `nbannot-tone-${tone}`}>
+					<span class="nbannot-figures">
 						{i > 0 && <span class="nbannot-muted">{i === 1 ? "= " : "+ "}</span>}
-						{count(value)}
-					</dd>
-					<dt>{name}</dt>
-				</div>
+						<b>{count(value)}</b>
+					</span>{" "}
+					{name}
+				</li>
 			))}
-		</dl>
+		</ul>
 	);
 }

@@ -82,9 +82,6 @@ const NAMES = Object.keys({
 	code: 0,
 } satisfies Record<keyof Model, 0>) as (keyof Model)[];
 
-/** Without an answer for this long a chunk is sent again: the socket drops what it can't take. */
-const CHUNK_TIMEOUT_MS = 30_000;
-
 function Root({
 	state,
 	actions,
@@ -151,12 +148,8 @@ function makeActions(
 				const params = upload === undefined ? { files } : { files, upload };
 				return (await call<t.UploadStarted>("upload_begin", params)).result;
 			},
-			chunk: async (upload, file, offset, bytes, signal) => {
-				await call(
-					"upload_chunk",
-					{ upload, file, offset },
-					{ buffers: [bytes], signal, timeoutMs: CHUNK_TIMEOUT_MS },
-				);
+			chunk: async (place, bytes, timeoutMs, signal) => {
+				await call("upload_chunk", place, { buffers: [bytes], signal, timeoutMs });
 			},
 			end: async (upload) =>
 				(await call<{ source: string }>("upload_end", { upload })).result.source,

@@ -181,11 +181,11 @@ export interface PreviewQuery {
 /** One upload: chunks travel through `chunk`, which resolves when Python has them. */
 export interface UploadTransport {
 	begin(files: { path: string; size: number }[], upload?: string): Promise<UploadStarted>;
+	/** Rejects with a `NoReplyError` when Python is silent for `timeoutMs`. */
 	chunk(
-		upload: string,
-		file: number,
-		offset: number,
+		place: { upload: string; file: number; offset: number },
 		bytes: ArrayBuffer,
+		timeoutMs: number,
 		signal: AbortSignal,
 	): Promise<void>;
 	end(upload: string): Promise<string>;

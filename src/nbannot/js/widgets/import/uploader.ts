@@ -21,8 +21,10 @@ interface Chunk {
 	size: number;
 }
 
-/** A chunk is sent again when it fails; Python writes by offset, so twice is as good as once. */
-const ATTEMPTS = 4;
+/** How often a chunk is sent that nobody answers. */
+const ATTEMPTS = 5;
+/** How long the first try waits, each further one twice as long: a cell may keep the kernel busy. */
+const TIMEOUT_MS = 15_000;
 /** Small files share the window of bytes; more messages than this at once gain nothing. */
 const MAX_IN_FLIGHT = 32;
 /** A message of the socket holds 10 MiB at most: longer lists of files go in parts. */
@@ -131,11 +133,20 @@ async function send(
 		const bytes = await blob.slice(offset, offset + size).arrayBuffer();
 		signal.throwIfAborted();
 		try {
-			return await transport.chunk(upload, file, offset, bytes, signal);
+			return await transport.chunk(
+				{ upload, file, offset },
+				bytes,
+				TIMEOUT_MS * 2 ** (attempt - 1),
+				signal,
+			);
 		} catch (error) {
-			// Only silence is worth another try; what Python refuses once it refuses again.
+			if (signal.aborted) throw error;
 			const silent = (error as Error).name === "NoReplyError";
-			if (signal.aborted || !silent || attempt === ATTEMPTS) throw error;
+			// Python refuses a piece that it has: then it was the answer that got lost. Whether all
+			// pieces are there is checked at the end.
+			if (attempt > 1 && (error as { type?: string }).type === "OptionError") return;
+			// Only silence is worth another try; what Python refuses once it refuses again.
+			if (!silent || attempt === ATTEMPTS) throw error;
 		}
 	}
 }

@@ -92,7 +92,7 @@ def test_sharks_mix_boxes_and_polygons(samples, expected):
     types = [row["type"] for row in result.rows]
     assert (types.count("box"), types.count("polygon")) == (raw["yolo"]["columns"]["5"], 17)
     assert len(types) == raw["yolo"]["lines"] == 60
-    assert {s: len(keys) for s, keys in result.keys.items()} == {"train": 7, "val": 2, "test": 1}
+    assert {s: len(keys) for s, keys in result.keys.items()} == {"train": 7, "valid": 2, "test": 1}
     assert list(result.labels) == ["fish", "primary", "shark"]
     twenty = next(i["media"] for i in result.items if "sharks_mp4-20_" in i["key"])
     assert len(result.of(twenty)) == 5
@@ -200,16 +200,18 @@ def test_splits_of_another_machine(train, path):
         "valid/labels/a.txt": DOG,
     }
     result = read(files)
-    assert result.keys == {"train": ["a.png"], "val": ["a.png"]}
+    assert result.keys == {"train": ["a.png"], "valid": ["a.png"]}
     assert [r["label"] for r in result.rows] == ["cat", "dog"]
     assert result.balance.warned == result.balance.rejected == 0
 
 
 @pytest.mark.parametrize("name", ["val", "valid", "validation"])
 def test_val_by_its_other_names(name):
-    """val, valid and validation are keys of their own, and the folder is found by any of them."""
+    """The folder is found by any of its names; the subset is called as it is."""
     yaml = f"{name}: /gone/val_pictures\nnames: [cat]\n"
-    result = read({"data.yaml": yaml, "images/valid/a.png": None, "labels/valid/a.txt": BOX})
+    result = read({"data.yaml": yaml, "images/Valid/a.png": None, "labels/Valid/a.txt": BOX})
+    assert result.keys == {"Valid": ["a.png"]}
+    result = read({"data.yaml": f"{name}: images/v\nnames: [cat]\n", "images/v/a.png": None})
     assert result.keys == {name: ["a.png"]}
 
 

@@ -169,6 +169,22 @@ def test_options_are_checked(tmp_path):
         written(tmp_path, box(), task="seg")
 
 
+@pytest.mark.parametrize("subsets", [("default",), ("valid",), ("train", "val"), ("b", "a")])
+def test_subsets_come_back_from_darknet(subsets, tmp_path):
+    """Lists are called as their subsets, whatever obj.data's two keys are."""
+    exported = Exported({s: batch(box(), key=f"{s}.png") for s in subsets}, (CAT,))
+    write(tmp_path, exported, darknet=True)
+    assert read_folder(tmp_path, darknet=True).keys == {s: [f"{s}.png"] for s in subsets}
+
+
+def test_the_task_is_a_comment(tmp_path):
+    """Four points come back as what they were; CVAT takes keys it does not know for subsets."""
+    square = polygon((10, 10, 20, 10, 20, 20, 10, 20))
+    _, _, texts = written(tmp_path, square)
+    assert set(yaml.safe_load(texts["data.yaml"])) == {"train", "val", "names"}
+    assert [r["type"] for r in read_folder(tmp_path).rows] == ["polygon"]
+
+
 # -- tasks ----------------------------------------------------------------------------
 
 
@@ -489,7 +505,6 @@ def test_darknet_files(tmp_path):
         "classes": "2",
         "train": "data/train.txt",
         "valid": "data/val.txt",
-        "val": "data/val.txt",
         "names": "data/obj.names",
         "backup": "backup/",
     }

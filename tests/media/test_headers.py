@@ -237,6 +237,15 @@ class TestPng:
         assert scan(png[:33] + self.chunk(b"IEND", b"")) is None
 
 
+@pytest.mark.parametrize(("width", "height"), [(65_535, 65_535), (1, 0), (0, 1)])
+def test_sizes_that_are_none(width, height):
+    """S34: a header may claim anything; more than 2 billion pixels, or none, are no image."""
+    data = bytearray(encode("RGB", (64, 48), "GIF"))
+    data[6:10] = struct.pack("<HH", width, height)
+    with pytest.raises(BrokenFileError, match=f"a.gif claims .*{width:,} x {height:,}"):
+        probe_image(bytes(data), "a.gif")
+
+
 @given(st.sampled_from(["JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF"]), st.data())
 def test_any_damage(format, data):
     """Whatever bytes are wrong or missing, the answer is a size or an error of our own."""

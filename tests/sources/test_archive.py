@@ -292,6 +292,13 @@ class TestDamage:
         except NbannotError:
             pass
 
+    def test_a_tar_that_ends_in_a_member(self, tmp_path):
+        """A member that is not there in full is an error, not a shorter file."""
+        path = tmp_path / "a.tar"
+        path.write_bytes(tar_header("a.txt", b"%011o\0" % 900) + bytes(800))
+        with pytest.raises(BrokenFileError, match=r"ends in the middle of a\.txt"):
+            _ = open_source(path).files
+
     def test_a_damaged_member_leaves_the_others(self, tmp_path):
         """A wrong checksum is the fault of one member."""
         path = zip_of(tmp_path / "a.zip", {"1.png": b"first" * 9, "2.png": b"other" * 9}, 0)

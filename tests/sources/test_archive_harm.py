@@ -31,6 +31,20 @@ class TestHarm:
             open_source(path).read("ok.txt")
         assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
+    def test_nul_in_a_name(self, tmp_path):
+        """The check and the open would see different names."""
+        (tmp_path / "a.zip").write_bytes(raw_zip([(b"images/ok.png\0.py", b"\3\0", 0)]))
+        with pytest.raises(UnsafeSourceError, match=r"ok\.png.*NUL"):
+            _ = open_source(tmp_path / "a.zip").files
+
+    def test_encrypted_members(self, tmp_path):
+        """An archive with a password is refused; nothing is asked, nothing half read."""
+        data = bytearray(raw_zip([(b"a.png", b"\3\0", 0), (b"b.png", b"\3\0", 0)]))
+        data[data.rindex(b"PK\1\2") + 8] |= 1
+        (tmp_path / "a.zip").write_bytes(data)
+        with pytest.raises(UnsafeSourceError, match=r"b\.png is encrypted"):
+            _ = open_source(tmp_path / "a.zip").files
+
     def test_a_sibling_with_the_same_beginning(self, tmp_path):
         """S3: /data-evil is not inside /data."""
         (tmp_path / "data-evil").mkdir()

@@ -188,6 +188,7 @@ def test_a_part_of_a_source(pets):
     assert part.read("val/a.jpg") == b"images/val/a.jpg"
     assert dict(part.read_many(["val/b.jpg"])) == {"val/b.jpg": b"images/val/b.jpg"}
     assert part.link("val/a.jpg") == str(pets.resolve() / "images/val/a.jpg")
+    assert part.size("val/a.jpg") == 16
     assert part.name == "pets/images"
     assert open_source(pets).under("").name == "pets"
 

@@ -28,6 +28,7 @@ __all__ = ["write_coco"]
 
 _UNSAFE = re.compile(r'[\\/:*?"<>|\x00-\x1f]')
 _OWN = ("id", "file_name", "width", "height")
+_OWN_KEY = re.compile(r'"(?:id|file_name|width|height)"')
 _TASKS = ("instances", "person_keypoints", "labels", "captions")
 _UNKEPT = {
     "layer": "layer", "set": "annotator's set", "number": "number", "start": "start",
@@ -241,7 +242,7 @@ def _image(row: dict[str, Any], key: str, number: int) -> str:
         if row[side] is not None:
             made += f',"{side}":{row[side]}'
     meta = row["meta"] or "{}"
-    if row["uri"] or any(f'"{name}"' in meta for name in _OWN):
+    if (row["uri"] and '"coco_url":' not in meta) or _OWN_KEY.search(meta):
         values = {k: v for k, v in _pairs(meta) if k not in _OWN}
         if row["uri"]:
             values.setdefault("coco_url", row["uri"])

@@ -93,6 +93,8 @@ def values_of(data: bytes, file: str, ledger: Ledger) -> Sequence[Raw]:
     """
     data = _utf8(data)
     first = data[:1024].lstrip()[:1]
+    if not first and not data.strip() and file.lower().endswith((".jsonl", ".ndjson")):
+        return []  # no lines, no values
     try:
         if first == b"[":
             return _LIST.decode(data)

@@ -98,6 +98,9 @@ class Table(Format):
             if not p.lower().endswith((".parquet", ".pq"))
         }
         choice = choose_tables(source, {}, heads)
+        if choice.broken and not choice.chosen:
+            look.found(f"{choice.broken[0]} is a table by its name")
+            return 0.1  # reading it will say what is wrong with it
         if not choice.chosen:
             path, reason = next(iter(choice.reasons.items()), ("", "no rows"))
             raise Miss(f"{path} holds {reason}" if path else reason)
@@ -127,7 +130,8 @@ class Table(Format):
         """
         choice = choose_tables(source, options)
         if not choice.chosen:
-            _raise_none(choice, source, options, ledger)
+            _explain(choice, source, options, ledger)
+            return
         for path in choice.others:
             ledger.note(
                 "file was not read", file=path,
@@ -251,13 +255,13 @@ def _say_unsure(part: TablePart, ledger: Ledger) -> None:
             )  # fmt: skip
 
 
-def _raise_none(
+def _explain(
     choice: Choice, source: Source, options: Mapping[str, Any], ledger: Ledger
 ) -> None:
-    # One file that can't be read says itself why.
-    for path in choice.reasons:
-        open_table(source, path, dict(options), ledger)
-    raise FormatError("No file holds a table", where=source.name)
+    # A file that can't be read says itself why; one without rows is an empty table.
+    rows = [open_table(source, p, dict(options), ledger).table.num_rows for p in choice.reasons]
+    if not rows or any(rows):
+        raise FormatError("No file holds a table", where=source.name)
 
 
 def _confidence(best: Chosen, *, has_images: bool) -> float:

@@ -24,7 +24,7 @@ _SAFE = 2**53
 
 
 def as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a column as stripped strings, null where a cell is empty; numbers as they are read."""
+    """Return a column as strings, null where a cell is empty; text as it is, spaces too."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         column, kind = pc.cast(column, kind.value_type), kind.value_type
@@ -37,9 +37,6 @@ def as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
             column = pc.if_else(pc.is_nan(column), None, column)
     if not pa.types.is_string(column.type):
         column = pc.cast(column, pa.string())
-    # Only where there is something to strip: it costs more than all the rest.
-    if pc.any(pc.match_substring_regex(column, r"^\s|\s$")).as_py():
-        column = pc.utf8_trim_whitespace(column)
     return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
 
 

@@ -46,11 +46,12 @@ class Chosen:
 
 @dataclass
 class Choice:
-    """The tables to read, those that are not, and why files are none."""
+    """The tables to read, those that are not, why files are none, and which should be some."""
 
     chosen: list[Chosen] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
     reasons: dict[str, str] = field(default_factory=dict)
+    broken: list[str] = field(default_factory=list)
 
 
 def choose_tables(
@@ -76,6 +77,7 @@ def choose_tables(
         head = head_of(source, path, dict(options), (heads or {}).get(path))
         if head.table is None or not head.table.num_columns:
             choice.reasons[path] = head.reason or "no table"
+            choice.broken += [path] if head.broken else []
             continue
         found.append(_look(source, head, options))
     if given or len(found) < 2:

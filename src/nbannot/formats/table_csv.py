@@ -100,7 +100,10 @@ def read_csv(
         )  # fmt: skip
     else:
         lines = lines + first_line - 1
-    return CsvTable(_trimmed(table, sample), lines, delimiter, has_header, broken)
+    table = _trimmed(table, sample)
+    if delimiter != ",":
+        table = _with_points(table, file, ledger)
+    return CsvTable(table, lines, delimiter, has_header, broken)
 
 
 # -- bytes to text --------------------------------------------------------------------
@@ -248,12 +251,13 @@ def _fast(
 ) -> tuple[pa.Table | None, NDArray[np.int64]]:
     # (table, line of each row), or (None, ...) where something is out of order
     none = np.empty(0, np.int64)
-    quoted = b'"' in data
-    starts = None
-    if quoted or b"\n\n" in data or b"\n\r\n" in data or data[:1] in (b"\n", b"\r"):
-        starts = _record_lines(data, delimiter)
-        if starts is None:
+    starts, broken_lines = None, False
+    uneven = b"\n\n" in data or b"\n\r\n" in data or data[:1] in (b"\n", b"\r")
+    if uneven or b'"' in data:
+        found = _record_lines(data, delimiter)
+        if found is None:
             return None, none
+        starts, broken_lines = found
     elif b"\r" in data.replace(b"\r\n", b""):
         return None, none  # old Macintosh line ends
     columns = [f"f{i}" for i in range(len(names))]
@@ -264,7 +268,7 @@ def _fast(
                 autogenerate_column_names=True, block_size=max(1 << 20, _longest(data) * 2)
             ),
             parse_options=arrow_csv.ParseOptions(
-                delimiter=delimiter, newlines_in_values=quoted, ignore_empty_lines=True
+                delimiter=delimiter, newlines_in_values=broken_lines, ignore_empty_lines=True
             ),
             convert_options=arrow_csv.ConvertOptions(
                 column_types=dict.fromkeys(columns, pa.string()),
@@ -291,34 +295,38 @@ def _longest(data: bytes) -> int:
     return int(np.diff(breaks, prepend=-1, append=len(data)).max())
 
 
-def _record_lines(data: bytes, delimiter: str) -> NDArray[np.int64] | None:
-    """Return the line on which each record begins, or None where a quote is out of order."""
+def _record_lines(data: bytes, delimiter: str) -> tuple[NDArray[np.int64], bool] | None:
+    """Return the line on which each record begins, and whether a cell holds a line break.
+
+    None where a quote is out of order: one that neither opens nor closes a cell.
+    """
     text = np.frombuffer(data, np.uint8)
     quotes = np.flatnonzero(text == 34)
     if len(quotes) % 2:
         return None
-    padded = np.concatenate([[10], text, [10]])  # what is before position p is at p, after p + 2
+    ends = np.zeros(256, bool)
+    ends[[10, 13, ord(delimiter)]] = True
     opens, closes = quotes[::2], quotes[1::2]
-    ends = np.array([10, 13, ord(delimiter)])
-    doubled = np.zeros(len(opens) + 1, bool)  # is this opening the second of a pair ""?
-    doubled[1:-1] = opens[1:] == closes[:-1] + 1
-    sound_open = np.isin(padded[opens], ends) | doubled[:-1]
-    sound_close = np.isin(padded[closes + 2], ends) | doubled[1:]
-    if not (sound_open.all() and sound_close.all()):
+    doubled = opens[1:] == closes[:-1] + 1  # "" within a cell
+    before = ends[text[opens - 1]]
+    after = ends[text[np.minimum(closes + 1, len(text) - 1)]]
+    if len(quotes):
+        before[0] |= opens[0] == 0
+        after[-1] |= closes[-1] == len(text) - 1
+        before[1:] |= doubled
+        after[:-1] |= doubled
+    if not (before.all() and after.all()):
         return None
     breaks = np.flatnonzero(text == 10)
-    if len(quotes):
-        inside = np.searchsorted(quotes, breaks) % 2 == 1
-    else:
-        inside = np.zeros(len(breaks), bool)
+    inside = np.searchsorted(quotes, breaks) % 2 == 1
     begins = np.concatenate([[0], breaks[~inside] + 1])
     begins = begins[begins < len(text)]
     # A line with nothing on it is no record.
-    following = padded[begins + 1]
-    after = padded[np.minimum(begins + 2, len(padded) - 1)]
-    empty = (following == 10) | ((following == 13) & (after == 10))
+    first = text[begins]
+    second = text[np.minimum(begins + 1, len(text) - 1)]
+    empty = (first == 10) | ((first == 13) & (second == 10))
     lines: NDArray[np.int64] = np.searchsorted(breaks, begins[~empty]) + 1
-    return lines
+    return lines, bool(inside.any())
 
 
 def _careful(
@@ -396,4 +404,19 @@ def _trimmed(table: pa.Table, sample: Sequence[Sequence[str]]) -> pa.Table:
         if i and cells and all(cell.startswith(" ") for cell in cells):
             column = pc.utf8_ltrim(table[name], characters=" ")
             table = table.set_column(i, name, pc.if_else(pc.equal(column, ""), None, column))
+    return table
+
+
+def _with_points(table: pa.Table, file: str, ledger: Ledger) -> pa.Table:
+    # Where a comma does not part cells, it parts the digits of numbers.
+    for i, name in enumerate(table.column_names):
+        column = table.column(i)
+        numbers = pc.match_substring_regex(column, r"^[+-]?\d*(,\d+)?([eE][+-]?\d+)?$")
+        commas = pc.any(pc.match_substring(column, ",")).as_py()
+        if commas and pc.all(numbers).as_py():
+            table = table.set_column(i, name, pc.replace_substring(column, ",", "."))
+            ledger.note(
+                "decimal comma", file=file,
+                message=f"the numbers in {name!r} have a comma, which is read as a point",
+            )  # fmt: skip
     return table

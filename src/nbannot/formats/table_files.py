@@ -47,11 +47,12 @@ class FileTable:
 
 @dataclass(frozen=True)
 class Head:
-    """The first rows of a file's table, or the reason why it is none."""
+    """The first rows of a file's table, or the reason why it is none; `broken`: but should be."""
 
     path: str
     table: pa.Table | None
     reason: str = ""
+    broken: bool = False
 
 
 def table_files(source: Source) -> list[str]:
@@ -94,7 +95,7 @@ def head_of(source: Source, path: str, options: dict[str, Any], data: bytes | No
         whole = len(data) < HEAD_BYTES if size is None else len(data) >= size
         read = _csv(data, path, Ledger(), options, whole=whole)
     except NbannotError as error:
-        return Head(path, None, error.message)
+        return Head(path, None, str(error), broken=kind not in JSON_SUFFIXES)
     return Head(path, read.table)
 
 

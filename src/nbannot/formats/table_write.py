@@ -92,7 +92,9 @@ def _schema(export: Export, *, saves_media: bool) -> pa.Schema:
             fields.append(pa.field(given, ITEMS.field(name).type))
     for given, name in ANNOTATION_COLUMNS.items():
         if given in used:
-            fields.append(pa.field(given, ANNOTATIONS.field(name).type))
+            kind = ANNOTATIONS.field(name).type
+            # The counts of a mask are printable: text everywhere.
+            fields.append(pa.field(given, pa.string() if pa.types.is_binary(kind) else kind))
     return pa.schema(fields)
 
 
@@ -123,7 +125,10 @@ def _rows(
             column = [*mine[name].chunks, *alone[name].chunks]
         else:
             name = ANNOTATION_COLUMNS[field.name]
-            column = [*rows[name].chunks, pa.nulls(alone.num_rows, field.type)]
+            mine_too = rows[name]
+            if mine_too.type != field.type:
+                mine_too = pc.cast(mine_too, field.type)
+            column = [*mine_too.chunks, pa.nulls(alone.num_rows, field.type)]
         columns.append(pa.chunked_array(column, field.type))
     out = pa.table(columns, schema=schema)
     # An item's rows together, in the items' order.
@@ -152,13 +157,11 @@ def _corners(rows: pa.Table) -> pa.Table:
 
 
 def _flat(rows: pa.Table) -> pa.Table:
-    # What CSV can hold: lists as JSON, bytes as text.
+    # What CSV can hold: lists as JSON.
     for i, field in enumerate(rows.schema):
         if pa.types.is_list(field.type):
             values = [None if v is None else dumps(v) for v in rows.column(i).to_pylist()]
             rows = rows.set_column(i, field.name, pa.array(values, pa.string()))
-        elif pa.types.is_binary(field.type):
-            rows = rows.set_column(i, field.name, pc.cast(rows.column(i), pa.string()))
     return rows
 
 
@@ -177,7 +180,5 @@ def _spreadsheet_safe(rows: pa.Table) -> pa.Table:
 def _json_lines(rows: pa.Table) -> bytes:
     lines = []
     for row in rows.to_pylist():
-        if isinstance(row.get("mask"), bytes):
-            row["mask"] = row["mask"].decode("ascii")
         lines.append(dumps({k: v for k, v in row.items() if v is not None}))
     return ("\n".join(lines) + "\n").encode() if lines else b""

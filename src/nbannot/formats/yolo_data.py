@@ -29,6 +29,7 @@ _ALL_SPLITS = [name for names in SPLIT_ALIASES.values() for name in names] + ["m
 _USED = (
     "path", "names", "nc", "kpt_shape", "kpt_names", "flip_idx", "colors", "download", "task",
 )  # fmt: skip
+_TASK_COMMENT = re.compile(rb"^# task: (\w+)", re.MULTILINE)
 _KNOWN = {*_USED, "channels", "license", "url", "version", "roboflow"}
 
 
@@ -199,7 +200,8 @@ def read_yaml(data: bytes, where: str, source: Source | None = None) -> Declared
     declared.remarks += [("unusual YAML", f"{where}: {text}") for text in odd]
     root = content.get("path", "")
     declared.root = root if isinstance(root, str) and not is_null(root) else ""
-    declared.task = str(content.get("task", ""))
+    hint = _TASK_COMMENT.search(data)
+    declared.task = str(content.get("task", hint.group(1).decode() if hint else ""))
     declared.splits = _splits(content)
     declared.pose = _pose(content, where, declared)
     declared.colors = _colors(content.get("colors"))

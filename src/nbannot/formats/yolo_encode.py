@@ -236,7 +236,7 @@ class _Part:
         columns = [self.column(name) for name in ("mask", "mask_height", "mask_width")]
         for i in index.tolist():
             counts, height, width = (column[i].as_py() for column in columns)
-            points, rings = [], []
+            rings: list[int] = []
             if counts is not None and height and width:
                 points, rings = geometry.mask_to_rings(geometry.rle_to_mask(counts, height, width))
             if not rings:

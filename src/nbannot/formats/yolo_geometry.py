@@ -166,14 +166,14 @@ class RowGeometry:
             xy = keypoints[:, :, :2]
             return np.where((xy < 0).any(axis=2) | (xy == 0).all(axis=2), 0.0, 2.0)
         given = keypoints[:, :, 2]
-        usual = np.isin(given, (0, 1, 2))
-        odd = self.work.flags(index[~usual.all(axis=1)])
-        for k in np.flatnonzero(~usual.all(axis=1)).tolist():  # a model's confidence per point
+        odd_rows = ~np.isin(given, (0, 1, 2)).all(axis=1)
+        odd = self.work.flags(index[odd_rows])
+        for k in np.flatnonzero(odd_rows).tolist():  # a model's confidence per point
             self.work.extra.setdefault(int(index[k]), {})["keypoint_scores"] = given[k].tolist()
         text = "its visibility is not 0, 1 or 2: a confidence, kept in `extra`"
         self.work.warn(odd, "keypoint confidence for visibility", text)
         by_score = np.select([given >= 0.5, given > 0], [2.0, 1.0], 0.0)
-        return np.where(usual.all(axis=1)[:, None], given, by_score)
+        return np.where(odd_rows[:, None], by_score, given)
 
     def _joints(self, index: Integers, pose: Pose, visible: Floats) -> Flags:
         # A class with fewer named points than K has its rows padded with absent ones.

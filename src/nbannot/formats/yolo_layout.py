@@ -301,7 +301,8 @@ def _orphans(
     claimed = set(entries.label)
     free = [path for path in finder if path not in claimed and is_label_name(path)]
     folders = {label.rpartition("/")[0] for label in claimed if label} if free else set()
-    orphans, others = [], []
+    orphans: list[str] = []
+    others: list[str] = []
     for path in free:
         folder = path.rpartition("/")[0]
         like_labels = folder in folders or is_label_folder(folder) or not images

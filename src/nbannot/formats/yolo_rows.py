@@ -167,11 +167,11 @@ def _rescue_lines(rows: Rows, good: Flags, texts: pa.Array, names: Names) -> Row
         if _DOTA_HEADER.match(text):
             headers.append((file, line))
             continue
-        answer = _rescue(text, names)
-        if isinstance(answer[0], str):
-            bad.append(BadLine(file, line, answer[0], str(answer[1])))
+        numbers, rescued = _rescue(text, names)
+        if isinstance(rescued, Rescued):
+            found.append((i, numbers, rescued))
         else:
-            found.append((i, answer[0], answer[1]))  # type: ignore[arg-type]
+            bad.append(BadLine(file, line, *rescued))
     index = np.concatenate([np.flatnonzero(good), np.array([i for i, _, _ in found], np.int64)])
     extra = [number for _, numbers, _ in found for number in numbers]
     counts = np.array([len(numbers) for _, numbers, _ in found], np.int64)
@@ -193,8 +193,8 @@ def _rescue_lines(rows: Rows, good: Flags, texts: pa.Array, names: Names) -> Row
     )
 
 
-def _rescue(text: str, names: Names) -> tuple[list[float], Rescued] | tuple[str, str]:
-    # The numbers of a line that is not all numbers, or (reason, message) why it is none.
+def _rescue(text: str, names: Names) -> tuple[list[float], Rescued | tuple[str, str]]:
+    # The numbers of a line that is not all numbers; or none, and (reason, message) why it is no row.
     tokens = text.split()
     numeric = [_is_number(token) for token in tokens]
     lead = numeric.index(False)
@@ -203,7 +203,7 @@ def _rescue(text: str, names: Names) -> tuple[list[float], Rescued] | tuple[str,
         name = " ".join(tokens[8:-1] if hard else tokens[8:])
         number = names.number_of(name)
         if number is None:
-            return "class is not in names", f"class {name!r} is not in names"
+            return [], ("class is not in names", f"class {name!r} is not in names")
         attributes = {"difficult": True} if hard.strip("0") else {}
         return [number, *map(float, tokens[:8])], Rescued(None, True, attributes)
     parts = [part.strip() for part in re.split("[,;]", text.strip(" ,;\t"))]
@@ -221,7 +221,7 @@ def _rescue(text: str, names: Names) -> tuple[list[float], Rescued] | tuple[str,
         warning = ("text after the numbers", f"{trailing[:80]!r} after the numbers is kept apart")
         return [float(t) for t in tokens[:lead]], Rescued(warning, extra={"text": trailing})
     hint = "; decimals need a point" if re.fullmatch(r"-?\d+,\d+", tokens[lead]) else ""
-    return "not a number", f"{tokens[lead][:40]!r} is not a number{hint}"
+    return [], ("not a number", f"{tokens[lead][:40]!r} is not a number{hint}")
 
 
 def _is_number(token: str) -> bool:

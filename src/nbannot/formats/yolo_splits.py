@@ -31,9 +31,10 @@ class Place(NamedTuple):
 def find_splits(
     files: Listing, images: Sequence[str], declared: Declared
 ) -> tuple[dict[str, tuple[Place, ...]], list[tuple[str, str]]]:
-    """Return the places of each split that is in the source, and remarks on the others.
+    """Return the places of each subset that is in the source, and remarks on the others.
 
-    Of two splits that mean the same place the one called like the folder is kept, else the first.
+    A subset is called by its key, but where the folder has the same name in another form (``val:
+    images/valid``), or several keys mean it (``train`` and ``val: images/default``), by that.
 
     Raises:
         FormatError: a split names nothing and leads out of the source.
@@ -55,20 +56,31 @@ def find_splits(
                 unknown.append(split)
         if not places:
             continue
+        name = _name(places)
+        if name and name.lower() in SPLIT_ALIASES.get(_USUAL.get(split, ""), ()):
+            split = name if name not in splits else split
         same = next((other for other, them in splits.items() if them == tuple(places)), None)
         if same is not None:
-            last = places[0].path.rpartition("/")[2]
-            kept = split if split in (last, last[:-4]) else same  # a folder, or a list's stem
+            kept = name if name and name not in splits else same
             text = f"{declared.where}: {same} and {split} are the same images: kept once, as {kept}"
             remarks.append(("one folder for two splits", text))
-            if kept == same:
-                continue
+            split = kept
             del splits[same]
         splits[split] = tuple(places)
     if unknown:
         text = f"{declared.where}: {', '.join(unknown)}: not imported"
         remarks.append(("keys that are not imported", text))
     return splits, remarks
+
+
+def _name(places: Sequence[Place]) -> str:
+    # What a split's folder or list is called: "x" of images/x, of x/images, of x, of x.txt.
+    if len(places) > 1 or places[0].kind == "image":
+        return ""
+    parts = places[0].path.split("/")
+    if places[0].kind == "list":
+        return parts[-1][:-4]
+    return parts[-1] if parts[-1].lower() != "images" else "".join(parts[-2:-1])
 
 
 class _Finder:

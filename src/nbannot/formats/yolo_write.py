@@ -210,7 +210,8 @@ def _label_path(image: str) -> str:
 def _split_keys(
     subsets: tuple[str, ...], usual: Mapping[str, str], ledger: Ledger
 ) -> dict[str, str]:
-    # Key → subset. Training needs train and val; other names get a key of their own beside them.
+    # Key → subset. Training needs train and val. Any other subset has a key of its own, and so has
+    # one that its folder's name would not be read back from (see `find_splits`).
     keys: dict[str, str] = {}
     for key, split in usual.items():
         names = (split, *SPLIT_ALIASES[split])
@@ -227,7 +228,11 @@ def _split_keys(
                 )
                 ledger.note("subset for training", message=text)
     keys = {key: keys[key] for key in usual if key in keys}
-    return {**keys, **{s: s for s in subsets if keys.get(s) is None}}
+    for subset in subsets:
+        mine = [key for key, s in keys.items() if s == subset]
+        if not (len(mine) > 1 or any(subset.lower() in SPLIT_ALIASES[usual[k]] for k in mine)):
+            keys[subset] = subset
+    return keys
 
 
 def _yaml(
@@ -238,15 +243,12 @@ def _yaml(
     keys = _split_keys(export.subsets, {"train": "train", "val": "val", "test": "test"}, ledger)
     content: dict[str, Any] = {key: f"images/{subset}" for key, subset in keys.items()}
     content["names"] = {i: name for name, i in classes.items()}
-    if task in ("obb", "segment"):  # four points are four points: this says which they are
-        content["task"] = task
-    parts = [_dump(content)]
+    # Four points are four points: a comment says which they are. CVAT takes any key that it does
+    # not know for a subset.
+    parts = [f"# task: {task}\n", _dump(content)]
     if task == "pose":
         parts.append(_dump({"kpt_shape": [keypoints, 3]}, flow=True))
         parts.append(_pose_keys(export.labels, classes, keypoints))
-    colors = {classes[label.name]: label.color for label in export.labels if label.color}
-    if colors:
-        parts.append(_dump({"colors": colors}))
     return "".join(parts)
 
 

@@ -137,7 +137,13 @@ class AdbcConnection(Connection):
                 cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(rows)})
                 yield cursor
             finally:
-                cursor.close()
+                try:
+                    cursor.close()
+                except Exception:
+                    # Older drivers say only now what was wrong with a statement, and would
+                    # try, and complain, once more when the cursor is forgotten.
+                    cursor._closed = True
+                    raise
 
     def query(
         self, sql: str, schema: pa.Schema, params: Sequence[Value] = (), *, ordered: bool = True
@@ -148,7 +154,8 @@ class AdbcConnection(Connection):
         with self._cursor() as cursor:
             cursor.execute(whole, tuple(params) or None)
             rows = cursor.fetch_arrow_table()
-        assert rows.column(0)[0].as_py() == -(2**63), "the row of types is not the first"
+        if rows.column(0)[0].as_py() != -(2**63):  # dropping another row would lose it
+            raise ProjectError("SQLite did not give the row of types first", where=self.name)
         return from_stored(rows.slice(1), schema)
 
     def ask(self, sql: str, params: Sequence[Value] = ()) -> pa.Table:

@@ -106,14 +106,14 @@ function Details({ page, index }: { page: Page; index: number }) {
 	const listed = [...known.filter(([, value]) => value), ...(details ?? [])];
 	if (listed.length === 0) return null;
 	return (
-		<dl class="nbannot-details">
+		<ul class="nbannot-details" aria-label="Details">
 			{listed.map(([key, value], i) => (
-				<div key={i}>
-					<dt>{key}</dt>
-					<dd>{value}</dd>
-				</div>
+				<li key={i}>
+					<span class="nbannot-muted">{key}</span>
+					<span>{value}</span>
+				</li>
 			))}
-		</dl>
+		</ul>
 	);
 }
 

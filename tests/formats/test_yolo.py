@@ -232,7 +232,7 @@ def test_what_a_list_names_and_is_not_there():
     """A missing image is rejected with its rows; one that fits two files is never guessed."""
     files = {
         "data.yaml": LIST_YAML,
-        "train.txt": "images/a.png\nimages/gone.png\ntwice.png\n",
+        "train.txt": "images/a.png\nimages/gone.png\ntwice.png\n/x/images/gone.png\n",
         "images/a.png": None,
         "images/x/twice.png": None,
         "images/y/twice.png": None,

@@ -163,6 +163,14 @@ describe("pages", () => {
 		await vi.waitFor(() => expect(tiles()).toHaveLength(4));
 	});
 
+	it("go back to the last one there is when there are fewer items now", async () => {
+		const { fake, asked } = show({ start: 8 });
+		await vi.waitFor(() => expect(asked()).toEqual([8]));
+		const { header, buffers } = makePage([], { start: 8, total: 6 });
+		fake.answer("page", header, buffers);
+		await vi.waitFor(() => expect(fake.get("start" as never)).toBe(4));
+	});
+
 	it("say when no item fits, and lead back", async () => {
 		const { fake, asked, seeText, click } = show({ label: "cat", total: 0 });
 		await vi.waitFor(() => expect(asked()).toEqual([0]));
@@ -267,7 +275,7 @@ describe("history", () => {
 		all("summary")
 			.find((one) => one.textContent?.includes("Import coco"))
 			?.click();
-		await seeText("22read");
+		await seeText("22 read");
 		all("summary")
 			.find((one) => one.textContent === "Not imported")
 			?.click();

@@ -75,7 +75,9 @@ def address_of(text: str) -> Address:
     if scheme[1].lower() not in _REMOTE:
         if scheme[1].lower() == "data":
             return Address("", None, "is media written into the text itself, which is not read")
-        return Address("", None, f"is an address of the kind {scheme[1].lower()}:, which is refused")
+        return Address(
+            "", None, f"is an address of the kind {scheme[1].lower()}:, which is refused"
+        )
     return _remote(text)
 
 

@@ -90,7 +90,9 @@ class LabelStudio(Format):
         if not best and minimal:
             raise Miss(minimal)
         look.need(best, "no JSON file with tasks (data, annotations, result)")
-        configs = [p for p in _xml_files(look.source)[:MAX_HEADS] if look.head(p).xml_root == "View"]
+        configs = [
+            p for p in _xml_files(look.source)[:MAX_HEADS] if look.head(p).xml_root == "View"
+        ]
         if configs:
             look.found(f"{configs[0]}: labelling configuration")
         return best

@@ -82,8 +82,10 @@ class Controls:
             return from_name or kind, to_name
         name = from_name or kind.removesuffix("labels") or "labels"
         free, n = name, 1
-        while free in self._controls and self._controls[free][:2] != (tag, to_name) or (
-            from_name is None and free in self._objects
+        while (
+            (free in self._controls
+            and self._controls[free][:2] != (tag, to_name))
+            or (from_name is None and free in self._objects)
         ):
             if from_name is not None and self._controls[free][0] == tag:
                 break  # one control on several objects
@@ -115,5 +117,9 @@ class Controls:
         boxes = next((n for n, c in controls.items() if c[0] == "RectangleLabels"), None)
         if unused and boxes is not None:  # declared, and not used yet: offered for boxes
             tag, to, names = controls[boxes]
-            controls[boxes] = (tag, to, sorted({*names, *unused}, key=lambda n: order.get(n, len(order))))
+            controls[boxes] = (
+                tag,
+                to,
+                sorted({*names, *unused}, key=lambda n: order.get(n, len(order))),
+            )
         return config_xml(self._objects, controls, self._labels, self._relations)

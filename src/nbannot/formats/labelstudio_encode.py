@@ -221,7 +221,13 @@ class Encoder:
         extra = rows.extra(i)
         nth = extra.get("nth")
         own_id = rows.get(i, "source_id") if extra else None
-        about = (kind, result["from_name"], own_id, json.dumps(result.get("meta")), result.get("score"))
+        about = (
+            kind,
+            result["from_name"],
+            own_id,
+            json.dumps(result.get("meta")),
+            result.get("score"),
+        )
         first = lists.get(about)
         if first is not None and (nth or not extra):
             first["value"][key] += result["value"][key]
@@ -247,22 +253,24 @@ class Encoder:
         attributes = _extra(rows.get(i, "attributes"))
         labels = _labels(rows.get(i, "label"), attributes)
         labels_part = next((p for p in extra.get("parts", ()) if _has_labels(p)), None)
-        if labels and kind in ("rectangle", "ellipse", "polygon", "keypoint", "brush", "vector") and (
-            labels_part is None
+        if (
+            labels
+            and kind in ("rectangle", "ellipse", "polygon", "keypoint", "brush", "vector")
+            and (labels_part is None)
         ):
             kind, extra = f"{kind}labels", {k: v for k, v in extra.items() if k != "from_name"}
         value = geometry_of(rows, i, kind, extra, data)
         if labels and labels_part is None and kind not in VALUES:
-            value[extra.get("labels_key") or (kind if kind.endswith("labels") else "labels")] = labels
+            value[extra.get("labels_key") or (kind if kind.endswith("labels") else "labels")] = (
+                labels
+            )
         own = self._own(rows, i, row_type, kind, attributes, extra, labels)
         control, to = self._controls.use(
             kind, extra.get("from_name"), extra.get("to_name"),
             labels if labels_part is None else (),
         )  # fmt: skip
         result: Result = {"id": region, "type": kind, "value": value}
-        result |= {
-            k: v for k, v in extra.items() if k not in _NOT_KEYS
-        }
+        result |= {k: v for k, v in extra.items() if k not in _NOT_KEYS}
         result |= {"from_name": control, "to_name": to}
         if row_type in _PLANE and rows.sized(i):
             result["original_width"] = int(rows.width[i])
@@ -329,7 +337,9 @@ class Encoder:
                 shown = given[0] if isinstance(given, list) and len(given) == 1 else given
                 if name in attributes and attributes[name] != shown:
                     new = attributes[name]
-                    value[key] = new if isinstance(new, list) or not isinstance(given, list) else [new]
+                    value[key] = (
+                        new if isinstance(new, list) or not isinstance(given, list) else [new]
+                    )
             if part.get("shape"):
                 value = {k: v for k, v in main["value"].items() if not k.endswith("labels")} | value
             control, to = self._controls.use(
@@ -383,7 +393,9 @@ def _chosen(kind: str, value: Mapping[str, Any]) -> list[str]:
 def _relation(rows: Rows, i: int, extra: Mapping[str, Any]) -> Result:
     attributes = _extra(rows.get(i, "attributes"))
     result: Result = {
-        "type": "relation", "from_id": attributes.get("from"), "to_id": attributes.get("to")
+        "type": "relation",
+        "from_id": attributes.get("from"),
+        "to_id": attributes.get("to"),
     }
     if "direction" in attributes or not extra:
         result["direction"] = attributes.get("direction") or "right"

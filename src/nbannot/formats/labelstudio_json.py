@@ -87,8 +87,8 @@ class Annotation(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True)
     result: list[Plain] | UnsetType = UNSET
     id: Id = UNSET
     completed_by: Any = UNSET
-    model_version: str | None | UnsetType = UNSET
-    score: float | None | UnsetType = UNSET
+    model_version: str | UnsetType | None = UNSET
+    score: float | UnsetType | None = UNSET
     was_cancelled: bool | UnsetType = UNSET
     ground_truth: bool | UnsetType = UNSET
     created_at: Raw = _ABSENT

@@ -67,9 +67,7 @@ class PlainPacker:
         }
         if np.isnan(x).any():
             columns["type"] = [r.kind for r in results]
-            columns["points"], bounds, beyond = points_of(
-                [v.points for v in values], width, height
-            )
+            columns["points"], bounds, beyond = points_of([v.points for v in values], width, height)
             boxes = np.where(np.isnan(boxes), bounds.T, boxes)
             outside |= beyond
         columns |= dict(zip(("x", "y", "w", "h"), boxes, strict=True))

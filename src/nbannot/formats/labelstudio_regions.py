@@ -129,9 +129,7 @@ class RegionReader:
             self._say("warn", "control is not in the configuration", index, result, text)
         return True
 
-    def _merge(
-        self, results: Sequence[Any], good: Sequence[int]
-    ) -> list[tuple[int, list[int]]]:
+    def _merge(self, results: Sequence[Any], good: Sequence[int]) -> list[tuple[int, list[int]]]:
         # (index of the result that has the geometry, indices of the others of its region)
         by_id: dict[str, list[int]] = {}
         for i in good:
@@ -216,7 +214,9 @@ class RegionReader:
             )  # fmt: skip
             if problem:
                 self._say("warn", "span is suspect", index, result, problem)
-            leftover = {k: v for k, v in value.items() if k not in ("text",) or "text" not in columns}
+            leftover = {
+                k: v for k, v in value.items() if k not in ("text",) or "text" not in columns
+            }
             if all(columns.get(k) == value.get(k) for k in ("start", "end")):
                 leftover = {k: v for k, v in leftover.items() if k not in ("start", "end")}
             elif "start" in columns:
@@ -255,7 +255,7 @@ class RegionReader:
         attributes: dict[str, Any] = {"from": result.get("from_id"), "to": result.get("to_id")}
         if "direction" in result:
             attributes["direction"] = result["direction"]
-        if len(labels) > 1 or "labels" in result and not labels:
+        if len(labels) > 1 or ("labels" in result and not labels):
             attributes["labels"] = result["labels"]
         if attributes["from"] is None or attributes["to"] is None:
             raise Fault("relation has no ends", "it names no from_id or no to_id")
@@ -305,9 +305,7 @@ def _is_text(result: Result) -> bool:
     return result["type"] == "textarea"
 
 
-def _labels(
-    result: Result, parts: Sequence[Result]
-) -> tuple[str, list[str], list[Result]]:
+def _labels(result: Result, parts: Sequence[Result]) -> tuple[str, list[str], list[Result]]:
     # (key of the labels in the result's own value, the labels, parts that are not labels)
     rest = [p for p in parts if p["type"] in VALUES]
     for part in (result, *(p for p in parts if p["type"] not in VALUES)):
@@ -338,11 +336,12 @@ def _part(part: Result, main: Result, labels: Sequence[str]) -> dict[str, Any]:
     value = {
         k: v
         for k, v in part["value"].items()
-        if not (k in same and same[k] == v)
-        and (part["type"] in VALUES or v != list(labels))
+        if not (k in same and same[k] == v) and (part["type"] in VALUES or v != list(labels))
     }
     shared = ("id", "original_width", "original_height", "image_rotation", "to_name", "value")
-    own = {k: v for k, v in part.items() if k not in shared or (k == "to_name" and v != main.get(k))}
+    own = {
+        k: v for k, v in part.items() if k not in shared or (k == "to_name" and v != main.get(k))
+    }
     out = {**own, "value": value}
     if any(k in part["value"] for k in same):
         out["shape"] = True

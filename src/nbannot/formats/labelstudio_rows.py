@@ -93,7 +93,10 @@ def percent_of(pixels: Floats, size: Floats) -> Floats:
             for tried in (low, high):
                 error = np.abs(pixels_of(tried, scale) - target)
                 better = error < best_error
-                best, best_error = np.where(better, tried, best), np.where(better, error, best_error)
+                best, best_error = (
+                    np.where(better, tried, best),
+                    np.where(better, error, best_error),
+                )
         out[wrong] = best
     return out
 

@@ -57,9 +57,7 @@ class Shape:
 
 def is_number(value: object) -> TypeGuard[float]:
     """Say whether `value` is a finite number."""
-    return (
-        isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    )
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def shape_of(
@@ -99,9 +97,7 @@ def _rest(value: Mapping[str, Any], *without: str) -> dict[str, Any]:
     return {k: v for k, v in value.items() if k not in without}
 
 
-def _numbers(
-    value: Mapping[str, Any], names: Sequence[str], problems: Problems
-) -> list[float]:
+def _numbers(value: Mapping[str, Any], names: Sequence[str], problems: Problems) -> list[float]:
     return [_number(value.get(name), name, problems) for name in names]
 
 
@@ -224,7 +220,9 @@ def read_png(url: str) -> NDArray[np.uint8]:
     if not head.startswith("data:image/png") or "base64" not in head:
         raise ValueError(f"it is not a PNG, but {head!r:.40}")
     try:
-        with Image.open(io.BytesIO(base64.b64decode(text, validate=True)), formats=["PNG"]) as image:
+        with Image.open(
+            io.BytesIO(base64.b64decode(text, validate=True)), formats=["PNG"]
+        ) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise ValueError(f"a mask of {image.width}x{image.height} pixels is refused")
             transparent = "A" in image.getbands() or "transparency" in image.info

@@ -25,7 +25,10 @@ def locate(text: str, start: int, end: int, quoted: str | None) -> tuple[int, in
     tries = [units, (start, end)]
     if len(plain) != len(text):
         tries += [
-            (_past_breaks(text, _from_utf16(plain, start)), _past_breaks(text, _from_utf16(plain, end))),
+            (
+                _past_breaks(text, _from_utf16(plain, start)),
+                _past_breaks(text, _from_utf16(plain, end)),
+            ),
             (_past_breaks(text, start), _past_breaks(text, end)),
         ]
     if quoted is None:
@@ -75,9 +78,7 @@ def span_columns(
     if kind == "paragraphlabels":
         return "text_span", columns, ""
     numbers = _numbers(value)
-    text = next(
-        (data[k] for k in (to_name, media_key) if isinstance(k, str) and k in data), None
-    )
+    text = next((data[k] for k in (to_name, media_key) if isinstance(k, str) and k in data), None)
     if len(numbers) < 2 or not isinstance(text, str):
         return "text_span", columns | numbers, ""
     start, end, problem = locate(

@@ -104,7 +104,9 @@ class TaskReader:
                 return False
             widths.update([r.original_width for r in results])
             heights.update([r.original_height for r in results])
-            if self._config is not None and not all(map(self._knows, {r.from_name for r in results})):
+            if self._config is not None and not all(
+                map(self._knows, {r.from_name for r in results})
+            ):
                 return False
         return len(widths) < 2 and len(heights) < 2
 
@@ -206,9 +208,7 @@ class TaskReader:
         name = self._name(task_id, position)
 
         def warn(reason: str, message: str) -> None:
-            self._ledger.warn(
-                reason, file=self.file, where=where, record=name, message=message
-            )
+            self._ledger.warn(reason, file=self.file, where=where, record=name, message=message)
 
         if problem:
             warn("task is not strict JSON", f"it holds {problem}")
@@ -325,9 +325,7 @@ class TaskReader:
         item.key, item.kind = own.key or item.key, own.kind or item.kind
         self.next_item += 1
         for reason, message in item.problems:
-            self._ledger.warn(
-                reason, file=self.file, record=name, item=item.key, message=message
-            )
+            self._ledger.warn(reason, file=self.file, record=name, item=item.key, message=message)
         return item
 
     def _place(self, name: str, named: str, path: str, item: Item) -> Place:

@@ -145,7 +145,9 @@ class _Writer:
         kind = item["kind"]
         if key is None:
             key = _KEY_OF_KIND.get(kind, "text")
-            while key in data and kind in _KEY_OF_KIND and data[key] not in (item["uri"], item["key"]):
+            while (
+                key in data and kind in _KEY_OF_KIND and data[key] not in (item["uri"], item["key"])
+            ):
                 key = f"nbannot_{key}"
         if kind not in ("image", "audio", "video"):
             if not data:
@@ -173,7 +175,9 @@ class _Writer:
     ) -> tuple[list[dict[str, Any]], list[str | None]]:
         out, names = [], []
         found = envelope.get("annotations")
-        known = dict(zip(meta.get("sets", ()), found if isinstance(found, list) else (), strict=False))
+        known = dict(
+            zip(meta.get("sets", ()), found if isinstance(found, list) else (), strict=False)
+        )
         for name, around in known.items():
             mine = by_pass.get((None, name), [])
             out.append({**around, "result": self._encoder.results(rows, mine, item, data, None)})

@@ -50,7 +50,9 @@ class Table(Format):
 
     name = "table"
     title = "Table"
-    summary = "A table (CSV, Parquet, JSON records or a DataFrame) with a row per box, label or image."
+    summary = (
+        "A table (CSV, Parquet, JSON records or a DataFrame) with a row per box, label or image."
+    )
     rules = "Column names and conventions as found in Kaggle, Roboflow, VoTT and AutoML exports"
     holds = TYPES
     read_options = (
@@ -232,9 +234,7 @@ def _sample(column: pa.ChunkedArray) -> str:
     return ""
 
 
-def _part(
-    chosen: Chosen, source: Source, options: Mapping[str, Any], ledger: Ledger
-) -> TablePart:
+def _part(chosen: Chosen, source: Source, options: Mapping[str, Any], ledger: Ledger) -> TablePart:
     frame = source.table()
     if frame is not None:
         return TablePart(frame, choose_roles(frame, options))
@@ -255,9 +255,7 @@ def _say_unsure(part: TablePart, ledger: Ledger) -> None:
             )  # fmt: skip
 
 
-def _explain(
-    choice: Choice, source: Source, options: Mapping[str, Any], ledger: Ledger
-) -> None:
+def _explain(choice: Choice, source: Source, options: Mapping[str, Any], ledger: Ledger) -> None:
     # A file that can't be read says itself why; one without rows is an empty table.
     rows = [open_table(source, p, dict(options), ledger).table.num_rows for p in choice.reasons]
     if not rows or any(rows):

@@ -89,7 +89,7 @@ def read_boxes(
     good = values[finite]
     parts = _is_normalized(good) if normalized == "auto" else normalized == "yes"
     if parts and normalized == "auto":
-        text = "all are from 0 to 1, so they are parts of the image's size (normalized=\"no\" otherwise)"
+        text = 'all are from 0 to 1, so they are parts of the image\'s size (normalized="no" otherwise)'
         out.notes.append(("boxes are parts of the image", text))
     chosen = box_format if box_format != "auto" else ""
     plain = {"x", "y"} & {corner_of(c)[0] for c in columns}
@@ -102,7 +102,9 @@ def read_boxes(
     elif not chosen and settled == "xywh" and plain:
         settled, why = _perhaps_centre(good, width, height)
     if why:
-        text = f"{', '.join(columns)} are taken as {_MEANING[settled]}: {why} (box_format= otherwise)"
+        text = (
+            f"{', '.join(columns)} are taken as {_MEANING[settled]}: {why} (box_format= otherwise)"
+        )
         out.notes.append(("convention of the boxes", text))
     out.xywh = _as_xywh(values, settled)
     if parts:
@@ -152,7 +154,10 @@ def _perhaps_centre(boxes: Floats, width: Floats, height: Floats) -> tuple[str, 
     wide, high = width[known] + OUTSIDE_PX, height[known] + OUTSIDE_PX
     corner = (x + w > wide) | (y + h > high)
     centre = (
-        (x - w / 2 < -OUTSIDE_PX) | (y - h / 2 < -OUTSIDE_PX) | (x + w / 2 > wide) | (y + h / 2 > high)
+        (x - w / 2 < -OUTSIDE_PX)
+        | (y - h / 2 < -OUTSIDE_PX)
+        | (x + w / 2 > wide)
+        | (y + h / 2 > high)
     )
     if corner.mean() > 0.05 and centre.mean() < corner.mean() / 4:
         return "cxcywh", f"from the corner, {corner.sum():,} would reach outside their images"
@@ -182,8 +187,10 @@ def _turn_round(out: Boxes, convention: str) -> None:
             box[:, :2] += np.minimum(box[:, 2:], 0)
             box[:, 2:] = np.abs(box[:, 2:])
             out.xywh[negative] = box
-            what = "its corners are in another order" if convention == "xyxy" else (
-                "its width or height is negative"
+            what = (
+                "its corners are in another order"
+                if convention == "xyxy"
+                else ("its width or height is negative")
             )
             out.warnings.append(("box was turned round", negative, f"{what}; it covers the same"))
         flat = np.flatnonzero((out.xywh[:, 2:] == 0).any(axis=1))

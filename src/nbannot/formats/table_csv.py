@@ -15,7 +15,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -109,9 +108,7 @@ def read_csv(
 # -- bytes to text --------------------------------------------------------------------
 
 
-def _as_utf8(
-    data: bytes, file: str, encoding: str | None, ledger: Ledger, *, whole: bool
-) -> bytes:
+def _as_utf8(data: bytes, file: str, encoding: str | None, ledger: Ledger, *, whole: bool) -> bytes:
     if encoding is None and data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         encoding = "utf-16"
     if encoding is not None:

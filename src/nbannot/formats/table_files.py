@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as parquet
 from numpy.typing import NDArray
+from pyarrow import parquet
 
 from ..errors import BrokenFileError, NbannotError, OptionError
 from ..ledger import Ledger
@@ -20,7 +20,15 @@ from ..sources.base import Source
 from .json_values import dumps, loads, values_of
 from .table_csv import read_csv
 
-__all__ = ["TABLE_SUFFIXES", "FileTable", "Head", "head_of", "open_table", "split_of", "table_files"]
+__all__ = [
+    "TABLE_SUFFIXES",
+    "FileTable",
+    "Head",
+    "head_of",
+    "open_table",
+    "split_of",
+    "table_files",
+]
 
 CSV_SUFFIXES = (".csv", ".tsv")
 JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
@@ -58,7 +66,7 @@ class Head:
 def table_files(source: Source) -> list[str]:
     """Return the files of a source that may hold tables, those nearest to its root first."""
     if source.main is not None:
-        return [source.main]
+        return [source.main] if suffix(source.main) in TABLE_SUFFIXES else []
     paths = source.files.with_suffix(*TABLE_SUFFIXES)
     return sorted(paths, key=lambda p: (p.count("/"), p))
 
@@ -205,8 +213,9 @@ def _plain(table: pa.Table, path: str, ledger: Ledger) -> pa.Table:
         meta = field.metadata or {}
         told = meta.get(b"ARROW:extension:name")
         if isinstance(kind, pa.BaseExtensionType):
-            column, kind = pa.chunked_array([c.storage for c in column.chunks], kind.storage_type), (
-                kind.storage_type
+            column, kind = (
+                pa.chunked_array([c.storage for c in column.chunks], kind.storage_type),
+                (kind.storage_type),
             )
         elif told is not None:
             text = (
@@ -294,9 +303,7 @@ def _json(data: bytes, path: str, ledger: Ledger) -> FileTable:
             value, problem = loads(raw)
         except ValueError as error:
             value, problem = None, str(error)
-        reason = not_a_record(value) if n == 0 else (
-            "" if isinstance(value, dict) else "no record"
-        )
+        reason = not_a_record(value) if n == 0 else ("" if isinstance(value, dict) else "no record")
         if reason and n == 0:
             raise BrokenFileError(f"{path} holds {reason}, and not flat records", where=path)
         if reason:
@@ -363,5 +370,3 @@ def wanted(source: Source, given: str | None) -> list[str]:
             raise OptionError(f"file={name!r} {what}", hint=f"It has: {known}.")
         out += found
     return out
-
-

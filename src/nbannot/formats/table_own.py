@@ -34,12 +34,13 @@ ANNOTATION_COLUMNS = {
 """Columns of an annotation in the table, and in ANNOTATIONS."""
 
 _NEEDED = frozenset(("item", "subset", "type"))
+_CORNERS = {"xmin": "x", "ymin": "y", "xmax": "w", "ymax": "h"}
 _LISTS = ("points", "rings", "visibility")
 
 
 def is_own(head: pa.Table) -> bool:
     """Say whether a table is one that nbannot wrote: by its columns, and by its types."""
-    names = set(head.column_names)
+    names = set(head.column_names) - _CORNERS.keys()
     if not names >= _NEEDED or not names <= ITEM_COLUMNS.keys() | ANNOTATION_COLUMNS.keys():
         return False
     if not pa.types.is_string(head["type"].type):
@@ -51,7 +52,7 @@ def read_own(
     part: TablePart, source: Source, ledger: Ledger, first_item: int, limit: int | None
 ) -> Iterator[Batch]:
     """Yield the items and annotations of such a table; each row is one record."""
-    found = part.table
+    found = _with_sizes(part.table)
     ledger.read(found.num_rows)
     if not found.num_rows:
         return
@@ -107,6 +108,19 @@ def read_own(
     yield Batch(table(items, ITEMS), rows_table.slice(0, BATCH_ROWS), labels)
     for start in range(BATCH_ROWS, rows_table.num_rows, BATCH_ROWS):
         yield Batch(annotations=rows_table.slice(start, BATCH_ROWS))
+
+
+def _with_sizes(found: pa.Table) -> pa.Table:
+    # Written with box_format="xyxy": corners to corner and size.
+    if not _CORNERS.keys() <= set(found.column_names):
+        return found
+    corners = {name: numbers_of(found[name])[0] for name in _CORNERS}
+    x, y = corners["xmin"], corners["ymin"]
+    values = {"x": x, "y": y, "w": corners["xmax"] - x, "h": corners["ymax"] - y}
+    found = found.drop_columns(list(_CORNERS))
+    for name, numbers in values.items():
+        found = found.append_column(name, pa.array(numbers, from_pandas=True))
+    return found
 
 
 def _array(values: Any) -> Any:

@@ -123,7 +123,9 @@ def choose_roles(table: pa.Table, options: Mapping[str, Any]) -> Roles:
     given = _given(table.column_names, options)
     taken = {c for c in given.values() if c}
     found: dict[str, Role] = {
-        role: Role(role, column, sure=True, why="chosen") for role, column in given.items() if column
+        role: Role(role, column, sure=True, why="chosen")
+        for role, column in given.items()
+        if column
     }
     free = [name for name in table.column_names if name not in taken]
 
@@ -282,7 +284,9 @@ def _by_name(role: str, head: pa.Table, free: Sequence[str]) -> Role | None:
         name = by_plain.get(plain)
         if name is None or not _fits(role, head[name]):
             continue
-        return Role(role, name, sure=not plain.endswith("id") or role == "id", why=f"called {name!r}")
+        return Role(
+            role, name, sure=not plain.endswith("id") or role == "id", why=f"called {name!r}"
+        )
     return None
 
 
@@ -303,7 +307,9 @@ def _fits(role: str, column: pa.ChunkedArray) -> bool:
 def _box(head: pa.Table, free: Sequence[str]) -> list[Role]:
     for name in free:
         if plain_name(name) in BOX_NAMES and holds_boxes(head[name]):
-            return [Role("bbox", name, sure=True, why=f"called {name!r}, four numbers in each cell")]
+            return [
+                Role("bbox", name, sure=True, why=f"called {name!r}, four numbers in each cell")
+            ]
     parts: dict[str, str] = {}
     twice: dict[str, str] = {}
     for name in free:
@@ -389,4 +395,3 @@ def _format_of(columns: Iterable[str], whole: Role | None) -> str:
     same = {"x": "left", "y": "top"}
     meant = tuple(same.get(m, m) for m in meanings)
     return next((name for name, parts in _SEQUENCES.items() if parts == meant), "")
-

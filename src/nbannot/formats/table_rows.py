@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -235,9 +235,7 @@ class _Reader:
         kind = pa.array(np.where(has_box[rows], "box", "tag"), pa.string())
         return rows, label, kind, has_box
 
-    def _one_hot(
-        self, good: Bools, has_box: Bools
-    ) -> tuple[Integers, pa.Array, pa.Array, Bools]:
+    def _one_hot(self, good: Bools, has_box: Bools) -> tuple[Integers, pa.Array, pa.Array, Bools]:
         names = self._roles.one_hot
         flags = np.stack([_flags(self._table[n]) for n in names], axis=1) & good[:, None]
         rows, which = np.nonzero(flags)
@@ -357,9 +355,11 @@ class _Reader:
         if ids is not None and not ids.null_count and len(pc.unique(ids)) == len(ids):
             keys = ids
         text = self._roles.column("text")
-        skip = {self._roles.column("label"), self._roles.column("split")} if label else {
-            self._roles.column("split")
-        }
+        skip = (
+            {self._roles.column("label"), self._roles.column("split")}
+            if label
+            else {self._roles.column("split")}
+        )
         data = {n: _without_nan(table[n]) for n in table.column_names if n not in skip}
         number = self._first_item + np.arange(count)
         subset = pa.repeat(pa.scalar(self._part.subset, pa.string()), count)
@@ -384,9 +384,7 @@ class _Reader:
             names = label.take(pa.array(rows)).combine_chunks()
             if self._options.get("label_sep"):
                 rows, names = _split_labels(rows, names, self._options["label_sep"])
-            columns = {
-                "item": number[rows], "type": pa.repeat("tag", len(rows)), "label": names
-            }
+            columns = {"item": number[rows], "type": pa.repeat("tag", len(rows)), "label": names}
             if self._options.get("model_version"):
                 columns["layer"] = pa.repeat(str(self._options["model_version"]), len(rows))
             labels = self._labels(names)
@@ -406,9 +404,7 @@ def _flags(column: pa.ChunkedArray) -> Bools:
     return np.asarray(on.to_numpy(), bool)
 
 
-def _split_labels(
-    rows: Integers, label: pa.Array, separator: str
-) -> tuple[Integers, pa.Array]:
+def _split_labels(rows: Integers, label: pa.Array, separator: str) -> tuple[Integers, pa.Array]:
     parts = pc.split_pattern(label, separator)
     lengths = pc.fill_null(pc.list_value_length(parts), 1).to_numpy()
     filled = pc.if_else(pc.is_null(parts), pa.scalar([None], parts.type), parts)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as parquet
 from pyarrow import csv as arrow_csv
+from pyarrow import parquet
 
 from ..ledger import Ledger
 from ..progress import Progress
@@ -116,7 +116,9 @@ def _rows(
         at = items.schema.get_field_index("media")
         items = items.set_column(at, ITEMS.field("media"), pa.array(places, pa.string()))
     owner = pc.index_in(rows["item"], value_set=items["item"].combine_chunks())
-    alone = items.filter(pc.invert(pc.is_in(items["item"], value_set=rows["item"].combine_chunks())))
+    alone = items.filter(
+        pc.invert(pc.is_in(items["item"], value_set=rows["item"].combine_chunks()))
+    )
     mine = items.take(owner)
     columns = []
     for field in schema:
@@ -133,7 +135,10 @@ def _rows(
     out = pa.table(columns, schema=schema)
     # An item's rows together, in the items' order.
     order = pa.chunked_array(
-        [*_chunks(owner), *_chunks(pc.index_in(alone["item"], value_set=items["item"].combine_chunks()))],
+        [
+            *_chunks(owner),
+            *_chunks(pc.index_in(alone["item"], value_set=items["item"].combine_chunks())),
+        ],
         pa.int32(),
     )
     sorted_rows = pc.sort_indices(pa.table({"order": order}), sort_keys=[("order", "ascending")])

@@ -166,7 +166,7 @@ class RowGeometry:
             xy = keypoints[:, :, :2]
             return np.where((xy < 0).any(axis=2) | (xy == 0).all(axis=2), 0.0, 2.0)
         given = keypoints[:, :, 2]
-        odd_rows = ~np.isin(given, (0, 1, 2)).all(axis=1)
+        odd_rows: Flags = np.asarray((~np.isin(given, (0, 1, 2))).any(axis=1))
         odd = self.work.flags(index[odd_rows])
         for k in np.flatnonzero(odd_rows).tolist():  # a model's confidence per point
             self.work.extra.setdefault(int(index[k]), {})["keypoint_scores"] = given[k].tolist()

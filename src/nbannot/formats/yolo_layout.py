@@ -166,8 +166,8 @@ class _Collector:
             if not line:
                 continue
             found = self._matcher.find(line, path)
-            if found.path is None or self._fresh([found.path], split, again):
-                name = found.path or missing_name(line, self._finder)
+            name = found.path or missing_name(line, self._finder)
+            if self._fresh([name], split, again):
                 self.entries.add(
                     subset,
                     [key_of(name, subset)],

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ..errors import NbannotError, OptionError, SourceError
+from ..errors import BrokenFileError, OptionError, SourceError, UnsafeSourceError
 from ..ledger import Ledger
 from ..media.images import probe_source_image
 from ..progress import Progress
@@ -145,12 +145,16 @@ class _Reader:
     def _read_texts(self, paths: Sequence[str]) -> dict[str, bytes]:
         try:
             return dict(self.source.read_many(paths))
+        except UnsafeSourceError:
+            raise
         except SourceError:
             pass  # one by one, to name the file that can't be read
         found = {}
         for path in paths:
             try:
                 found[path] = self.source.read(path)
+            except UnsafeSourceError:
+                raise
             except SourceError as error:
                 self.ledger.read()
                 self.ledger.reject(
@@ -214,7 +218,9 @@ class _Reader:
                     info = probe_source_image(self.source, entry.media)
                     sizes[i] = info.width, info.height
                     reason = text = ""
-                except NbannotError as error:
+                except UnsafeSourceError:
+                    raise
+                except (SourceError, BrokenFileError) as error:
                     reason, text = "image can't be read", error.message
             line = {
                 "file": entry.media or entry.listed or self.declared.where,
@@ -293,7 +299,7 @@ class _Reader:
         for i in files.tolist():
             try:
                 info = probe_source_image(self.source, sample[i].media or "")
-            except NbannotError:
+            except (SourceError, BrokenFileError):
                 continue
             mine = np.flatnonzero(rows.file == i)
             scale = np.array([info.width, info.height])

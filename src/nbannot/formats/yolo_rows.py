@@ -194,7 +194,7 @@ def _rescue_lines(rows: Rows, good: Flags, texts: pa.Array, names: Names) -> Row
 
 
 def _rescue(text: str, names: Names) -> tuple[list[float], Rescued | tuple[str, str]]:
-    # The numbers of a line that is not all numbers; or none, and (reason, message) why it is no row.
+    # The numbers of a line that is not all numbers; or none, and (reason, message) why it is not.
     tokens = text.split()
     numeric = [_is_number(token) for token in tokens]
     lead = numeric.index(False)

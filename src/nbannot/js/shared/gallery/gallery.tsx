@@ -63,6 +63,12 @@ export function Gallery(props: GalleryProps) {
 	}, [filter, start]);
 	useEffect(() => setOpen(null), [filter]);
 
+	// Fewer items than there were (an undo, another option): the last page there is, not an empty one.
+	useEffect(() => {
+		if (shown?.key !== key || shown.start !== start || start < shown.page.total) return;
+		if (start > 0) onStart(Math.max(Math.ceil(shown.page.total / pageSize) - 1, 0) * pageSize);
+	}, [shown]);
+
 	const items = shown?.page.items.length ?? 0;
 	const opened = open !== null && open < items ? open : null;
 	useLayoutEffect(() => {

@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 import { Disclosure } from "../../shared/ui/disclosure.tsx";
 import { Radio } from "../../shared/ui/field.tsx";
 import { useUid } from "../../shared/ui/id.ts";
-import { Notice } from "../../shared/ui/notice.tsx";
+import { Notice, type Problem } from "../../shared/ui/notice.tsx";
 import { Section } from "./section.tsx";
 import type { Candidate } from "./types.ts";
 
@@ -11,7 +11,8 @@ export interface FormatProps {
 	candidates: Candidate[];
 	format: string;
 	root: string;
-	unrecognised: boolean;
+	/** No format fits: why, as far as Python says so. */
+	unrecognised: Problem | null;
 	disabled: boolean;
 	onChoose: (format: string, root: string) => void;
 	/** Options of the chosen format. */
@@ -40,6 +41,7 @@ export function Format(props: FormatProps) {
 		<Section title="Format">
 			{unrecognised && (
 				<Notice kind="warning" title="No format fits what is here">
+					{unrecognised.where && <p class="nbannot-where">{unrecognised.where}</p>}
 					<p>
 						Each needs something that was not found. Choose another source, or a format to read it
 						with anyway.

@@ -77,7 +77,7 @@ export function ImportScreen({
 					candidates={candidates}
 					format={state.format}
 					root={state.root}
-					unrecognised={now === "unrecognised"}
+					unrecognised={now === "unrecognised" ? (error ?? NO_REASON) : null}
 					disabled={importing}
 					onChoose={(format, root) => actions.choose({ format, root })}
 				>
@@ -149,6 +149,8 @@ export function ImportScreen({
 		</div>
 	);
 }
+
+const NO_REASON: Problem = { type: "", message: "", where: "", hint: "" };
 
 function problemOf(error: ImportState["error"]): Problem | null {
 	const { type = "", message = "", where = "", hint = "" } = error;

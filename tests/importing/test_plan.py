@@ -290,7 +290,7 @@ def test_what_is_no_dataset_is_said_so(project: Any, tmp_path: Path) -> None:
         project.plan(tmp_path)
 
 
-@pytest.mark.parametrize("stage", ["Reading", "Checking images", "Importing annotations"])
+@pytest.mark.parametrize("stage", ["Reading", "Checking images", "Importing"])
 def test_cancel_leaves_the_project_as_it_was(project: Any, dataset: Path, stage: str) -> None:
     """Whenever it is cancelled, nothing is half imported."""
 
@@ -301,6 +301,12 @@ def test_cancel_leaves_the_project_as_it_was(project: Any, dataset: Path, stage:
     progress = Progress(listener, interval_s=0)
     with pytest.raises(Cancelled):
         project.import_dataset(dataset, progress=progress)
+    assert len(project.items) == len(project.tasks) == len(project.labels) == 0
+    plan = project.plan(dataset)
+    progress = Progress(listener, interval_s=0)
+    if stage == "Importing":
+        with pytest.raises(Cancelled):
+            plan.apply(progress)
     assert len(project.items) == len(project.tasks) == len(project.labels) == 0
     assert project.import_dataset(dataset).imported == 7
 
@@ -356,3 +362,18 @@ def test_plans_and_reports_show_themselves(project: Any, tmp_path: Path) -> None
     for html in (plan._repr_html_(), report._repr_html_()):
         assert "<b>x</b>" not in html
     assert "&lt;b&gt;x" in plan._repr_html_()
+
+
+def test_importing_while_reading_gives_what_a_plan_gives(tmp_path: Path, dataset: Path) -> None:
+    """Without a look in between the import is done as it is read, with the same outcome."""
+    planned, streamed = nb.open_project(tmp_path / "planned"), nb.open_project(tmp_path / "streamed")
+    with planned, streamed:
+        one = planned.plan(dataset).apply()
+        two = streamed.import_dataset(dataset)
+        assert one.balance == two.balance
+        assert one.text == two.text
+        assert planned.items.equals(streamed.items)
+        assert planned.annotations.equals(streamed.annotations)
+        assert planned.labels.equals(streamed.labels)
+        assert planned.summary()["counts"] == streamed.summary()["counts"]
+        assert "nothing to do" in streamed.import_dataset(dataset).text

@@ -256,7 +256,7 @@ def test_random_messages_do_no_harm() -> None:
     project = nb.open_project()
     browser = Browser(nb.ImportWidget(project))
     rng = random.Random(0)
-    names = [n for n in dir(type(browser.widget)) if hasattr(getattr(type(browser.widget), n, None), "_nbannot_command")]
+    names = [n for n in dir(nb.ImportModel) if hasattr(getattr(nb.ImportModel, n), "_nbannot_command")]
 
     def value(depth: int = 0) -> Any:
         kinds = [None, True, -1, 2**63, 1.5, "x", "../../etc/passwd", "upload:9"]

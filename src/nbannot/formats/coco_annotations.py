@@ -8,9 +8,9 @@ polygon or a mask make two rows, which share `group`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, Future
 from typing import Any
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 from msgspec import Raw
@@ -18,21 +18,12 @@ from numpy.typing import NDArray
 
 from ..geometry import bounds
 from ..schema import ANNOTATIONS, offsets, table
-from .coco_columns import extra_of, split_attributes
+from .coco_columns import extra_of, split_attributes, texts_of
+from .coco_geometry import Geometry, geometry_of
 from .coco_json import Document
 from .coco_labels import ident
 from .coco_records import Annotation, Lines, again, decode
-from .coco_segmentation import (
-    Mask,
-    Odd,
-    Polygons,
-    kinds_of,
-    list_array,
-    parse_boxes,
-    parse_keypoints,
-    parse_polygons,
-    parse_rles,
-)  # fmt: skip
+from .coco_segmentation import Mask, Odd, Polygons, list_array
 from .coco_twins import Twins
 
 __all__ = ["AnnotationReader"]
@@ -41,6 +32,7 @@ _EDGE = 0.5  # pixels a box may pass the edge by, from rounding, before it is sa
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Begun = tuple[list[Annotation], Integers, "Future[Geometry]"]
 
 
 class AnnotationReader:
@@ -73,19 +65,21 @@ class AnnotationReader:
             keys[self._items[image] - first] if image in self._items else ""
         )
 
-    def count(self, raws: list[Raw]) -> int:
-        """Return how many records some annotations are."""
-        return len(raws)
-
-    def rows(self, raws: list[Raw], places: Sequence[int]) -> pa.Table:
-        """Return the rows of some annotations, in order."""
+    def begin(self, raws: list[Raw], places: Sequence[int], pool: Executor) -> Begun:
+        """Decode some annotations; their geometry is parsed in `pool`, beside what comes next."""
+        self._lines.ledger.read(len(raws))
         records = decode(self._document, raws, places, self._lines)
         records, items = self._placed(records)
+        return records, items, pool.submit(geometry_of, records)
+
+    def finish(self, begun: Begun) -> pa.Table:
+        """Return the rows of what was begun, in order."""
+        records, items, geometry = begun
         try:
-            return self._table(records, items)
+            return self._table(records, items, geometry.result())
         except Odd:
-            records = self._mended(records, items)
-            return self._table(*self._placed(records, warn=False))
+            records, items = self._placed(self._mended(records), warn=False)
+            return self._table(records, items, geometry_of(records))
 
     def _placed(
         self, records: list[Annotation], *, warn: bool = True
@@ -134,49 +128,32 @@ class AnnotationReader:
                     self._seen.add(record.id)
         self._seen |= fresh
 
-    def _mended(self, records: list[Annotation], items: Integers) -> list[Annotation]:
+    def _mended(self, records: list[Annotation]) -> list[Annotation]:
         # Halve until the odd ones are found; each of those is looked at by itself.
         if len(records) <= 8:
             found = [again(r, self._lines) for r in records]
             return [r for r in found if r is not None]
         middle = len(records) // 2
         out: list[Annotation] = []
-        for part, own in (
-            (records[:middle], items[:middle]), (records[middle:], items[middle:])
-        ):  # fmt: skip
+        for part in (records[:middle], records[middle:]):
             try:
-                self._geometry(part)
-                self._texts([r.caption for r in part])
+                geometry_of(part)
+                texts_of([r.caption for r in part])
                 split_attributes([r.attributes for r in part], np.zeros(len(part), np.bool_))
                 out += part
             except Odd:
-                out += self._mended(part, own)
+                out += self._mended(part)
         return out
 
     # -- columns ----------------------------------------------------------------------
 
-    def _geometry(
-        self, records: list[Annotation]
-    ) -> tuple[Floats, NDArray[np.int8], Polygons, list[Mask], Floats, Integers]:
-        # Boxes; kind of segmentation (0 none, 1 polygon, 2 run lengths); polygons; masks; all
-        # numbers of the keypoints, and how many each record has. Raises Odd.
-        boxes = parse_boxes([r.bbox for r in records])
-        texts = [bytes(r.segmentation) for r in records]
-        kinds = kinds_of(texts)
-        polygons = parse_polygons([texts[i] for i in np.flatnonzero(kinds == 1).tolist()])
-        masks = parse_rles([texts[i] for i in np.flatnonzero(kinds == 2).tolist()])
-        joints, lengths = parse_keypoints([r.keypoints for r in records])
-        bare = np.isnan(boxes[:, 0]) & (kinds == 0) & (lengths == 0)
-        if any(records[i].area or records[i].iscrowd is not None for i in np.flatnonzero(bare)):
-            raise Odd
-        return boxes, kinds, polygons, masks, joints, lengths
-
-    def _table(self, records: list[Annotation], items: Integers) -> pa.Table:
-        boxes, kinds, polygons, masks, joints, joint_lengths = self._geometry(records)
+    def _table(self, records: list[Annotation], items: Integers, geometry: Geometry) -> pa.Table:
+        boxes, kinds, polygons, masks, joints, joint_lengths = geometry
         bad = self._bad_masks(records, items, kinds, masks)
         if bad:
             keep = [i for i in range(len(records)) if i not in bad]
-            return self._table([records[i] for i in keep], items[keep])
+            records = [records[i] for i in keep]
+            return self._table(records, items[keep], geometry_of(records))
         count = len(records)
         if self._corners:
             boxes[:, 2:] -= boxes[:, :2]
@@ -189,7 +166,7 @@ class AnnotationReader:
         if any(captions):
             told = np.array([len(c) > 0 for c in captions])
             types[told & ~has_box] = "text"
-            texts = self._texts(captions)
+            texts = texts_of(captions)
         types[has_points] = "skeleton"
         types[kinds == 1], types[kinds == 2] = "polygon", "mask"
         double = has_points & (kinds > 0)
@@ -290,14 +267,6 @@ class AnnotationReader:
                     names[key] = f"category {key}"
                     self.undeclared.add(key)
         return pa.array([names.get(r.category_id) for r in records], pa.string())
-
-    def _texts(self, captions: list[Raw]) -> list[str | None]:
-        told = b"[" + b",".join([bytes(c) or b"null" for c in captions]) + b"]"
-        try:
-            texts: list[str | None] = msgspec.json.decode(told, type=list[str | None])
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise Odd from error
-        return texts
 
     def _groups(
         self, records: list[Annotation], items: Integers, double: NDArray[np.bool_],

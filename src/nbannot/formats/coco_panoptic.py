@@ -56,10 +56,6 @@ class PanopticReader:
         lines.noun = "panoptic annotation"
         lines.item_key = lambda image: keys[items[image] - first] if image in items else ""
 
-    def count(self, raws: list[Raw]) -> int:
-        """Return how many records some annotations are: their segments."""
-        return sum(max(len(_segments(_object(raw))), 1) for raw in raws)
-
     def rows(self, raws: list[Raw], places: Sequence[int]) -> pa.Table:
         """Return the rows of some annotations, in order."""
         builder = BatchBuilder()
@@ -72,6 +68,7 @@ class PanopticReader:
         record = Annotation(image if image is not None else "", at=at)
         item = self._items.get(image)
         segments = _segments(values)
+        self._lines.ledger.read(max(len(segments), 1))
         if not segments:
             reason = "no segments"
             self._lines.reject(record, reason, "it has no list segments_info with segments")

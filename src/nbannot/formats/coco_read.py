@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import Any
+
+from msgspec import Raw
 
 from ..errors import BrokenFileError
 from ..ledger import Ledger
@@ -94,17 +98,17 @@ class _Subset:
             self._kept = None
             names, ids = self._names[part.path], self._ids[part.path]
             lines = Lines(self._ledger, part.path)
-            reader: AnnotationReader | PanopticReader
+            only = list(ids) if limit is not None else None
             if is_panoptic(document):
-                reader = PanopticReader(self._source, part, lines, ids, names, sizes, keys, first)
-            else:
-                reader = AnnotationReader(
-                    document, lines, ids, names, sizes, keys, first, corners=corners,
-                    twins=self._twins, is_first=part is self._parts[0],
-                )  # fmt: skip
-            yield from self._annotations(document, reader, list(ids) if limit is not None else None)
-            if isinstance(reader, AnnotationReader):
-                self._afterwards(reader, part)
+                painted = PanopticReader(self._source, part, lines, ids, names, sizes, keys, first)
+                yield from self._segments(document, painted, only)
+                continue
+            reader = AnnotationReader(
+                document, lines, ids, names, sizes, keys, first, corners=corners,
+                twins=self._twins, is_first=part is self._parts[0],
+            )  # fmt: skip
+            yield from self._annotations(document, reader, only)
+            self._afterwards(reader, part)
 
     def _survey(self, part: Part, limit: int | None) -> None:
         # Take the images and categories of a file; its annotations come later.
@@ -137,22 +141,46 @@ class _Subset:
             self._progress.check()
 
     def _annotations(
-        self, document: Document, reader: AnnotationReader | PanopticReader, only: list[Any] | None
+        self, document: Document, reader: AnnotationReader, only: list[Any] | None
     ) -> Iterator[Batch]:
+        # While the numbers of one chunk are parsed, the next one is decoded.
+        begun: deque[Any] = deque()
+        with ThreadPoolExecutor(1, "coco") as pool:
+            for raws, places in self._chunks(document, only, CHUNK):
+                begun.append((reader.begin(raws, places, pool), len(raws)))
+                if len(begun) > 1:
+                    yield from self._finished(reader, *begun.popleft())
+            while begun:
+                yield from self._finished(reader, *begun.popleft())
+
+    def _finished(self, reader: AnnotationReader, begun: Any, count: int) -> Iterator[Batch]:
+        rows = reader.finish(begun)
+        if rows.num_rows:
+            yield Batch(annotations=rows)
+        self._progress.advance(count)
+
+    def _segments(
+        self, document: Document, reader: PanopticReader, only: list[Any] | None
+    ) -> Iterator[Batch]:
+        for raws, places in self._chunks(document, only, 50):
+            rows = reader.rows(raws, places)
+            if rows.num_rows:
+                yield Batch(annotations=rows)
+            self._progress.advance(len(raws))
+
+    def _chunks(
+        self, document: Document, only: list[Any] | None, step: int
+    ) -> Iterator[tuple[list[Raw], Sequence[int]]]:
         places = _places(document, only)
         self._progress.start("Reading annotations", len(places), "annotations")
-        step = CHUNK if isinstance(reader, AnnotationReader) else 50
         for start in range(0, len(places), step):
             chosen = places[start : start + step]
             if isinstance(chosen, range):
                 raws = document.annotations[chosen.start : chosen.stop]
             else:
                 raws = [document.annotations[i] for i in chosen]
-            self._ledger.read(reader.count(raws))
-            rows = reader.rows(raws, chosen)
-            if rows.num_rows:
-                yield Batch(annotations=rows)
-            self._progress.advance(len(raws))
+            self._progress.check()
+            yield raws, chosen
 
     def _afterwards(self, reader: AnnotationReader, part: Part) -> None:
         if reader.undeclared:

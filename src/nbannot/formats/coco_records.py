@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 from msgspec import Raw
 
 from ..ledger import Ledger
@@ -50,6 +51,7 @@ class Annotation(_Keys, gc=False, forbid_unknown_fields=True):
     more: str = msgspec.field(default="", name=" more")
 
 
+_COLON = ord(":")
 _KEYS = frozenset(_Keys.__struct_fields__)
 _usual = msgspec.json.Decoder(list[Annotation])
 _loose = msgspec.json.Decoder(list[_Keys])
@@ -108,7 +110,8 @@ def _find_twice(text: bytes, raws: list[Raw], places: Sequence[int], lines: Line
     # JSON keeps the last of two equal keys and says nothing. Counting colons finds out: where all
     # records look like the first (run lengths aside: an object of two keys), there are none.
     usual = _colons(raws[0])
-    colons = text.count(b":") - 2 * (text.count(b"{") - len(raws))
+    colons = int(np.count_nonzero(np.frombuffer(text, np.uint8) == _COLON))
+    colons -= 2 * (text.count(b"{") - len(raws))
     if usual is not None and colons == len(raws) * usual:
         return
     for raw, at in zip(raws, places, strict=True):

@@ -37,7 +37,7 @@ def loads(raw: Raw | bytes) -> tuple[Any, str]:
         pass
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
-    problems = set()
+    problems: set[str] = set()
     text = _text(bytes(raw), problems)
     return _mend(_python(text), problems), "; ".join(sorted(problems))
 

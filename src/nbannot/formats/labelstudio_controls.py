@@ -82,10 +82,8 @@ class Controls:
             return from_name or kind, to_name
         name = from_name or kind.removesuffix("labels") or "labels"
         free, n = name, 1
-        while (
-            (free in self._controls
-            and self._controls[free][:2] != (tag, to_name))
-            or (from_name is None and free in self._objects)
+        while (free in self._controls and self._controls[free][:2] != (tag, to_name)) or (
+            from_name is None and free in self._objects
         ):
             if from_name is not None and self._controls[free][0] == tag:
                 break  # one control on several objects

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..ledger import Ledger
-from ..schema import Batch
+from .labelstudio_columns import BatchRows, object_of
 from .labelstudio_controls import Controls
 from .labelstudio_geometry import Fault, geometry_of, outline_as_mask
-from .labelstudio_regions import SHAPES, SPANS, VALUES
-from .labelstudio_rows import percent_of, top_left_of
+from .labelstudio_regions import VALUES
 
-__all__ = ["Encoder", "Rows"]
+__all__ = ["Encoder"]
 
 Result = dict[str, Any]
 Floats = NDArray[np.float64]
@@ -45,111 +43,6 @@ _FITS = {
                   "videovector", "videovectorlabels"),
 }  # fmt: skip
 _MERGED = {"choices": "choices", "taxonomy": "taxonomy", "textarea": "text"}
-# Columns that Label Studio has not: they go into a region's meta, from where they are read again.
-_OWN_COLUMNS = ("occluded", "outside", "z_order", "group", "frame", "track", "keyframe")
-
-
-@lru_cache(4096)
-def _extra(text: str | None) -> Mapping[str, Any]:
-    value = json.loads(text) if text else {}
-    return value if isinstance(value, dict) else {}
-
-
-class Rows:
-    """The annotations of a batch: values of a row by name, lengths in percent of its image."""
-
-    def __init__(self, batch: Batch) -> None:
-        rows = batch.annotations
-        self.columns = {
-            name: rows[name].to_pylist() for name in rows.column_names
-            if rows[name].null_count < len(rows)
-        }  # fmt: skip
-        self.own = [name for name in _OWN_COLUMNS if name in self.columns]
-        numbers = batch.items["item"].to_numpy()
-        owner = np.searchsorted(numbers, rows["item"].to_numpy())
-        sizes = [
-            batch.items[n].to_numpy(zero_copy_only=False).astype(np.float64)[owner]
-            for n in ("width", "height")
-        ]
-        for i, extra in enumerate(self.columns.get("extra", ())):
-            if extra is not None and "original_width" in extra:
-                own = _extra(extra)
-                sizes[0][i], sizes[1][i] = own["original_width"], own["original_height"]
-        for name, size in (("mask_width", sizes[0]), ("mask_height", sizes[1])):
-            own_size = rows[name].to_numpy(zero_copy_only=False).astype(np.float64)
-            np.copyto(size, own_size, where=~np.isnan(own_size))
-        self.width, self.height = sizes
-        self.percent, self.corner = self._lengths(rows)
-        self.points = self._points()
-
-    def get(self, i: int, name: str) -> Any:
-        """Return a value, None where there is none."""
-        column = self.columns.get(name)
-        return None if column is None else column[i]
-
-    def layer(self, i: int) -> str | None:
-        """Return the layer of a row."""
-        found: str | None = self.get(i, "layer")
-        return found
-
-    def set(self, i: int) -> str | None:
-        """Return the set of a row."""
-        found: str | None = self.get(i, "set")
-        return found
-
-    def extra(self, i: int) -> Mapping[str, Any]:
-        """Return what a row has of Label Studio's own, {} where it is from elsewhere."""
-        found = _extra(self.get(i, "extra"))
-        known = found.get("type") == "relation" or (
-            found.get("type") in SHAPES | SPANS | VALUES and "from_name" in found
-        )
-        return found if known else {}
-
-    def is_parent(self, i: int) -> bool:
-        """Say whether other regions of its item name it as their parent."""
-        return (self.get(i, "item"), self.get(i, "source_id")) in self._parents
-
-    @cached_property
-    def _parents(self) -> frozenset[tuple[int, str]]:
-        extras = self.columns.get("extra", ())
-        return frozenset(
-            (self.columns["item"][i], str(_extra(text)["parentID"]))
-            for i, text in enumerate(extras)
-            if text is not None and '"parentID"' in text
-        )
-
-    def sized(self, i: int) -> bool:
-        """Say whether the size of a row's image is known."""
-        return bool(self.width[i] > 0 and self.height[i] > 0)
-
-    def _lengths(self, rows: Any) -> tuple[Floats, Floats]:
-        # (n, 4) x, y, w, h of the upright box in percent; (n, 2) its corner, turned with it
-        x, y, w, h, turn = (
-            rows[n].to_numpy(zero_copy_only=False).astype(np.float64)
-            for n in ("x", "y", "w", "h", "rotation")
-        )
-        size = np.stack([self.width, self.height, self.width, self.height], axis=1)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            percent = percent_of(np.stack([x, y, w, h], axis=1), size)
-            corner = np.stack(top_left_of(x, y, w, h, np.nan_to_num(turn)), axis=1)
-            turned = percent_of(corner, size[:, :2])
-        return percent, np.where(np.nan_to_num(turn)[:, None] != 0, turned, percent[:, :2])
-
-    def _points(self) -> list[list[list[float]] | None]:
-        lists = self.columns.get("points")
-        if lists is None:
-            return [None] * len(self.width)
-        counts = [len(p) // 2 if p else 0 for p in lists]
-        flat = np.array([v for p in lists if p for v in p], np.float64).reshape(-1, 2)
-        size = np.stack([np.repeat(self.width, counts), np.repeat(self.height, counts)], axis=1)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            percent = percent_of(flat, size).tolist()
-        out: list[list[list[float]] | None] = []
-        start = 0
-        for count in counts:
-            out.append(percent[start : start + count] if count else None)
-            start += count
-        return out
 
 
 class Encoder:
@@ -168,7 +61,7 @@ class Encoder:
 
     def results(
         self,
-        rows: Rows,
+        rows: BatchRows,
         mine: Sequence[int],
         item: Mapping[str, Any],
         data: Mapping[str, Any],
@@ -197,13 +90,11 @@ class Encoder:
                     message=f"{record} of {item['key']}: {fault}",
                 )  # fmt: skip
                 continue
-            for result in made:
-                if not self._joined(result, rows, i, open_lists, tracks):
-                    out.append(result)
+            out += [r for r in made if not self._joined(r, rows, i, open_lists, tracks)]
         return out
 
     def _joined(
-        self, result: Result, rows: Rows, i: int, lists: dict[tuple[Any, ...], Result],
+        self, result: Result, rows: BatchRows, i: int, lists: dict[tuple[Any, ...], Result],
         tracks: dict[str, Result],
     ) -> bool:  # fmt: skip
         # Rows that are one result: what was chosen for one control, the frames of a track.
@@ -218,7 +109,7 @@ class Encoder:
         key = _MERGED.get(kind)
         if key is None:
             return False
-        extra = rows.extra(i)
+        extra = rows.own_extra(i)
         nth = extra.get("nth")
         own_id = rows.get(i, "source_id") if extra else None
         about = (
@@ -236,11 +127,11 @@ class Encoder:
         return False
 
     def _row(
-        self, rows: Rows, i: int, region: str, item: Mapping[str, Any], data: Mapping[str, Any],
-        whole: float | None,
+        self, rows: BatchRows, i: int, region: str, item: Mapping[str, Any],
+        data: Mapping[str, Any], whole: float | None,
     ) -> list[Result]:  # fmt: skip
         row_type = rows.get(i, "type")
-        extra = rows.extra(i)
+        extra = rows.own_extra(i)
         if row_type == "relation":
             relation = _relation(rows, i, extra)
             self._controls.relate(relation.get("labels", ()))
@@ -250,7 +141,7 @@ class Encoder:
             kind, extra = _default_kind(row_type, item["kind"]), {}
         if row_type == "polygon" and len(rows.get(i, "rings") or ()) > 1:
             kind, extra = "brushlabels", {}  # its polygons have one outline
-        attributes = _extra(rows.get(i, "attributes"))
+        attributes = object_of(rows.get(i, "attributes"))
         labels = _labels(rows.get(i, "label"), attributes)
         labels_part = next((p for p in extra.get("parts", ()) if _has_labels(p)), None)
         if (
@@ -288,7 +179,7 @@ class Encoder:
         return [result, *self._parts(result, extra, attributes, labels)]
 
     def _own(
-        self, rows: Rows, i: int, row_type: str, kind: str, attributes: Mapping[str, Any],
+        self, rows: BatchRows, i: int, row_type: str, kind: str, attributes: Mapping[str, Any],
         extra: Mapping[str, Any], labels: Sequence[str],
     ) -> dict[str, Any]:  # fmt: skip
         # What goes into meta.nbannot, from where it is read again.
@@ -315,7 +206,7 @@ class Encoder:
         return own
 
     def _score(
-        self, result: Result, rows: Rows, i: int, extra: Mapping[str, Any], whole: float | None
+        self, result: Result, rows: BatchRows, i: int, extra: Mapping[str, Any], whole: float | None
     ) -> None:
         score = rows.get(i, "score")
         if score is not None and not (extra.get("score_of") and score == whole):
@@ -390,8 +281,8 @@ def _chosen(kind: str, value: Mapping[str, Any]) -> list[str]:
     return [v for v in found if isinstance(v, str)] if isinstance(found, list) else []
 
 
-def _relation(rows: Rows, i: int, extra: Mapping[str, Any]) -> Result:
-    attributes = _extra(rows.get(i, "attributes"))
+def _relation(rows: BatchRows, i: int, extra: Mapping[str, Any]) -> Result:
+    attributes = object_of(rows.get(i, "attributes"))
     result: Result = {
         "type": "relation",
         "from_id": attributes.get("from"),

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 from .. import geometry
 from ..ledger import Ledger
 from .labelstudio_brush import encode_brush
-from .labelstudio_rows import Place, Row
-from .labelstudio_rows import Rows as Pixels
+from .labelstudio_rows import Place, Row, Rows
 from .labelstudio_shapes import Fault, read_png, shape_of
 
 if TYPE_CHECKING:
-    from .labelstudio_encode import Rows
+    from .labelstudio_columns import BatchRows
 
 __all__ = ["Fault", "geometry_of", "outline_as_mask"]
 
@@ -32,7 +31,7 @@ _NO_SIZE = (
 
 
 def geometry_of(
-    rows: Rows, i: int, kind: str, extra: Mapping[str, Any], data: Mapping[str, Any]
+    rows: BatchRows, i: int, kind: str, extra: Mapping[str, Any], data: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the value of a result of type `kind`, without labels.
 
@@ -58,7 +57,7 @@ def geometry_of(
     return {**_value(rows, i, kind), **given}
 
 
-def _shape(rows: Rows, i: int, kind: str, extra: Mapping[str, Any]) -> dict[str, Any]:
+def _shape(rows: BatchRows, i: int, kind: str, extra: Mapping[str, Any]) -> dict[str, Any]:
     row_type = rows.get(i, "type")
     x, y, w, h = rows.percent[i].tolist()
     turn = rows.get(i, "rotation") or 0
@@ -97,12 +96,12 @@ def _finite(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-def _is_compound(rows: Rows, i: int) -> bool:
+def _is_compound(rows: BatchRows, i: int) -> bool:
     rings = rows.get(i, "rings")
     return rings is not None and len(rings) > 1
 
 
-def mask_of(rows: Rows, i: int) -> Any:
+def mask_of(rows: BatchRows, i: int) -> Any:
     """Return the mask of a mask, or of a polygon of several rings."""
     if rows.get(i, "type") == "mask":
         return geometry.rle_to_mask(
@@ -112,14 +111,14 @@ def mask_of(rows: Rows, i: int) -> Any:
     return geometry.rings_to_mask(rows.get(i, "points"), rows.get(i, "rings"), height, width)
 
 
-def outline_as_mask(rows: Rows, i: int) -> dict[str, Any]:
+def outline_as_mask(rows: BatchRows, i: int) -> dict[str, Any]:
     """Return what lets a reader make of a mask the polygon that it was."""
     if not _is_compound(rows, i):
         return {}
     return {"outline": {"points": rows.get(i, "points"), "rings": rows.get(i, "rings")}}
 
 
-def _as_read(rows: Rows, i: int, kind: str, given: Mapping[str, Any]) -> bool:
+def _as_read(rows: BatchRows, i: int, kind: str, given: Mapping[str, Any]) -> bool:
     # Does reading the value again give the row as it is?
     if "imageDataURL" in given:
         try:
@@ -132,7 +131,7 @@ def _as_read(rows: Rows, i: int, kind: str, given: Mapping[str, Any]) -> bool:
         return False
     if shape.type != rows.get(i, "type"):
         return False
-    read = Pixels()
+    read = Rows()
     read.add(
         [
             Row(
@@ -154,8 +153,8 @@ def _as_read(rows: Rows, i: int, kind: str, given: Mapping[str, Any]) -> bool:
     return True
 
 
-def _keyframe(rows: Rows, i: int) -> dict[str, Any]:
-    entry = dict(rows.extra(i).get("entry", {}))
+def _keyframe(rows: BatchRows, i: int) -> dict[str, Any]:
+    entry = dict(rows.own_extra(i).get("entry", {}))
     box = _shape(rows, i, "videorectangle", {"type": ""})
     was = entry if _as_read(rows, i, "rectangle", entry) else {}
     shown = {} if "enabled" in entry else {"enabled": not rows.get(i, "outside")}
@@ -163,7 +162,7 @@ def _keyframe(rows: Rows, i: int) -> dict[str, Any]:
 
 
 def _span(
-    rows: Rows, i: int, kind: str, given: dict[str, Any], data: Mapping[str, Any]
+    rows: BatchRows, i: int, kind: str, given: dict[str, Any], data: Mapping[str, Any]
 ) -> dict[str, Any]:
     start, end, text = (rows.get(i, n) for n in ("start", "end", "text"))
     value = dict(given)
@@ -192,7 +191,7 @@ def _is_quoted(value: Any, start: float, end: float, text: str | None) -> bool:
     return text is None or value[int(start) : int(end)] == text
 
 
-def _value(rows: Rows, i: int, kind: str) -> dict[str, Any]:
+def _value(rows: BatchRows, i: int, kind: str) -> dict[str, Any]:
     label, text, number = (rows.get(i, n) for n in ("label", "text", "number"))
     if kind == "choices":
         return {"choices": [] if label is None else [label]}
@@ -216,7 +215,7 @@ def _value(rows: Rows, i: int, kind: str) -> dict[str, Any]:
     return {}
 
 
-def _attribute(rows: Rows, i: int, name: str) -> Any:
+def _attribute(rows: BatchRows, i: int, name: str) -> Any:
     import json
 
     text = rows.get(i, "attributes")

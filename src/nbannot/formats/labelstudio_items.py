@@ -194,7 +194,7 @@ def _is_media(text: str, address: Address) -> bool:
 
 
 def _first_text(value: Any) -> str | None:
-    # "a.jpg", ["a.jpg", ...] or [{"url": "a.jpg"}, ...]
+    # of "a.jpg", of a list of such, or of a list of objects that hold one each
     if isinstance(value, str):
         return value
     if isinstance(value, list) and value:

@@ -36,7 +36,7 @@ class TaskOwn:
         self.key = None if ".." in parts or parts[0] == "" else key
         self.kind = kind if kind in ("time_series", "table", "other") else None
         sized = isinstance(size, list) and len(size) == 2 and all(_is_whole(v) for v in size)
-        self.size: tuple[int, int] | None = (size[0], size[1]) if sized else None
+        self.size: tuple[int, int] | None = (size[0], size[1]) if sized and size else None
         self._sets, self._layers = given.get("sets"), given.get("layers")
 
     def sets(self, names: list[str | None]) -> list[str | None]:

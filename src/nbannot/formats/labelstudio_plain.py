@@ -29,7 +29,7 @@ class Owner(NamedTuple):
     set: str | None
     score: float | None  # of the whole prediction
     place: Place
-    count: int  # of results
+    size: int  # results that it has
 
 
 class PlainPacker:
@@ -43,7 +43,7 @@ class PlainPacker:
         """Return the rows of `results`, those of the first owner first."""
         values = [r.value for r in results]
         ids = [r.id for r in results]
-        counts = np.array([o.count for o in owners])
+        counts = np.array([o.size for o in owners])
         width = np.array([r.original_width for r in results], np.float64)
         height = np.array([r.original_height for r in results], np.float64)
         whole = np.repeat(np.array([o.score for o in owners], np.float64), counts)
@@ -95,7 +95,7 @@ class PlainPacker:
         lines = []
         for i in which:
             k = int(np.searchsorted(starts, i, side="right")) - 1
-            while not owners[k].count:
+            while not owners[k].size:
                 k -= 1
             lines.append(owners[k].place.line(i - int(starts[k]), ids[i]))
         say_outside(lines, ledger)

@@ -214,9 +214,7 @@ class RegionReader:
             )  # fmt: skip
             if problem:
                 self._say("warn", "span is suspect", index, result, problem)
-            leftover = {
-                k: v for k, v in value.items() if k not in ("text",) or "text" not in columns
-            }
+            leftover = {k: v for k, v in value.items() if k != "text" or "text" not in columns}
             if all(columns.get(k) == value.get(k) for k in ("start", "end")):
                 leftover = {k: v for k, v in leftover.items() if k not in ("start", "end")}
             elif "start" in columns:
@@ -241,8 +239,9 @@ class RegionReader:
         if item.width is None:
             item.width, item.height = int(width), int(height)
         elif (item.width, item.height) != (width, height) or result.get("item_index"):
-            text = f"it is on an image of {width:.0f}x{height:.0f}, the task's first has " + (
-                f"{item.width}x{item.height}"
+            text = (
+                f"it is on an image of {width:.0f}x{height:.0f}, "
+                f"the task's first has {item.width}x{item.height}"
             )
             self._say("warn", "region is on another image of its task", index, result, text)
         return width, height
@@ -302,7 +301,7 @@ def _geometry(result: Result, *, spans: bool = True) -> dict[str, Any]:
 
 
 def _is_text(result: Result) -> bool:
-    return result["type"] == "textarea"
+    return bool(result["type"] == "textarea")
 
 
 def _labels(result: Result, parts: Sequence[Result]) -> tuple[str, list[str], list[Result]]:
@@ -376,7 +375,7 @@ def _parents(results: Sequence[Any], good: Sequence[int], item: Item) -> dict[st
 
 def _track(row: Row, frames: Sequence[dict[str, Any]], extra: dict[str, Any]) -> list[Row]:
     # One row per keyframe of a video's rectangle; the first holds what belongs to all.
-    track = row.source_id or f"{row.place.name}, result {row.index + 1}"
+    track = row.source_id or f"{row.place.name}, result {row.nth + 1}"
     out = []
     for i, frame in enumerate(frames):
         own = {k: v for k, v in extra.items() if i == 0 or k in ("from_name", "to_name", "type")}

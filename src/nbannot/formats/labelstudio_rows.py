@@ -60,7 +60,7 @@ class Row(NamedTuple):
     score: float | None
     extra: str | None
     place: Place
-    index: int  # of the result in its annotation
+    nth: int  # of the result in its annotation, from 0
     x: float | None = None  # top left corner of the unrotated rectangle, percent
     y: float | None = None
     w: float | None = None
@@ -167,7 +167,7 @@ class Rows:
             _add_more(out, columns["more"])
         say_outside(
             [
-                columns["place"][i].line(columns["index"][i], columns["source_id"][i])
+                columns["place"][i].line(columns["nth"][i], columns["source_id"][i])
                 for i in np.flatnonzero(outside).tolist()
             ],
             ledger,

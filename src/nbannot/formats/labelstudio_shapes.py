@@ -23,8 +23,7 @@ Size = tuple[float, float]
 
 _NO_SIZE = (
     "the size of the image is not known",
-    "its numbers are percent, it has no original_width and original_height, and the image is not "
-    "in the source",
+    "its numbers are percent, it has no original_width, and the image is not in the source",
 )
 
 

@@ -14,8 +14,9 @@ from ..progress import Progress
 from ..schema import DEFAULT_SUBSET, Batch
 from .addresses import address_of
 from .json_values import dumps
+from .labelstudio_columns import BatchRows
 from .labelstudio_controls import Controls
-from .labelstudio_encode import Encoder, Rows
+from .labelstudio_encode import Encoder
 from .labelstudio_tasks import layer_names, set_names
 from .writing import Export, Sink, safe_path
 
@@ -79,7 +80,7 @@ class _Writer:
         items = batch.items.select(
             ["item", "key", "kind", "media", "uri", "width", "height", "source_id", "data", "meta"]
         ).to_pylist()
-        rows = Rows(batch)
+        rows = BatchRows(batch)
         owner = batch.annotations["item"].to_numpy()
         order = np.argsort(owner, kind="stable")
         starts = np.searchsorted(owner[order], [i["item"] for i in items])
@@ -91,7 +92,7 @@ class _Writer:
         """Say once what Label Studio has no place for."""
         self._encoder.say_lost()
 
-    def _task(self, item: dict[str, Any], subset: str, rows: Rows, mine: list[int]) -> str:
+    def _task(self, item: dict[str, Any], subset: str, rows: BatchRows, mine: list[int]) -> str:
         meta = _object(item["meta"]).get("label_studio")
         meta = meta if isinstance(meta, dict) and isinstance(meta.get("task"), dict) else {}
         envelope = dict(meta.get("task", {}))
@@ -171,7 +172,7 @@ class _Writer:
         by_pass: Mapping[tuple[str | None, str | None], list[int]],
         item: dict[str, Any],
         data: Mapping[str, Any],
-        rows: Rows,
+        rows: BatchRows,
     ) -> tuple[list[dict[str, Any]], list[str | None]]:
         out, names = [], []
         found = envelope.get("annotations")
@@ -196,7 +197,7 @@ class _Writer:
         by_pass: Mapping[tuple[str | None, str | None], list[int]],
         item: dict[str, Any],
         data: Mapping[str, Any],
-        rows: Rows,
+        rows: BatchRows,
     ) -> tuple[list[dict[str, Any]], list[tuple[str, str | None]]]:
         out, names = [], []
         found = envelope.get("predictions")

@@ -79,8 +79,8 @@ class Table(Format):
     write_options = (
         Option("file_format", "choice", "csv", "Kind of file", ("csv", "tsv", "parquet", "jsonl")),
         Option(
-            "box_format", "choice", "xywh", "Columns of boxes: x, y, w, h or xmin, ymin, xmax, ymax",
-            ("xywh", "xyxy"),
+            "box_format", "choice", "xywh",
+            "Columns of boxes: x, y, w, h, or xmin, ymin, xmax, ymax", ("xywh", "xyxy"),
         ),
         Option(
             "spreadsheet_safe", "bool", False,
@@ -169,7 +169,7 @@ class Table(Format):
         """Write one file with a row for each annotation, and for each item that has none."""
         from .table_write import write_table
 
-        write_table(export, sink, options, ledger, progress)
+        write_table(export, sink, options, progress)
 
 
 def roles_view(source: Source, columns: Mapping[str, str]) -> dict[str, Any]:

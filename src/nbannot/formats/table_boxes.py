@@ -80,7 +80,7 @@ def read_boxes(
         sample: the sizes that are had for nothing or of a few images.
     """
     values, empty = _values(table, columns)
-    finite = np.isfinite(values).all(axis=1)
+    finite = np.asarray(np.isfinite(values).all(axis=1), bool)
     out = Boxes(values, empty)
     broken = np.flatnonzero(~finite & ~empty)
     if len(broken):
@@ -89,7 +89,7 @@ def read_boxes(
     good = values[finite]
     parts = _is_normalized(good) if normalized == "auto" else normalized == "yes"
     if parts and normalized == "auto":
-        text = 'all are from 0 to 1, so they are parts of the image\'s size (normalized="no" otherwise)'
+        text = "all are from 0 to 1: parts of the image's size (normalized= otherwise)"
         out.notes.append(("boxes are parts of the image", text))
     chosen = box_format if box_format != "auto" else ""
     plain = {"x", "y"} & {corner_of(c)[0] for c in columns}

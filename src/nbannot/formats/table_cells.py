@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from .json_values import dumps
 
-__all__ = ["as_text", "json_objects", "numbers_of"]
+__all__ = [
+    "as_int32", "as_text", "flags_of", "json_objects", "numbers_of", "split_labels", "without_nan",
+]  # fmt: skip
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -137,3 +139,37 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
     return value if isinstance(value, (str, int, float, bool)) or value is None else str(value)
+
+
+def as_int32(values: Floats) -> pa.Array:
+    """Return whole numbers as int32, NaN as null."""
+    return pc.cast(pa.array(values, from_pandas=True), pa.int32(), safe=False)
+
+
+def flags_of(column: pa.ChunkedArray) -> Bools:
+    """Return which cells of a column of 0 and 1, or false and true, are on."""
+    if pa.types.is_boolean(column.type):
+        return np.asarray(pc.fill_null(column, False).to_numpy(), bool)
+    text = pc.utf8_lower(as_text(column))
+    on = pc.is_in(text, value_set=pa.array(["1", "1.0", "true"]))
+    return np.asarray(on.to_numpy(), bool)
+
+
+def split_labels(
+    rows: NDArray[np.int64], label: pa.Array, separator: str
+) -> tuple[NDArray[np.int64], pa.Array]:
+    """Return (row, label) of each label in cells that hold several."""
+    parts = pc.split_pattern(label, separator)
+    lengths = pc.fill_null(pc.list_value_length(parts), 1).to_numpy()
+    filled = pc.if_else(pc.is_null(parts), pa.scalar([None], parts.type), parts)
+    flat = pc.utf8_trim_whitespace(pc.list_flatten(filled))
+    out = np.repeat(rows, lengths)
+    keep = pc.fill_null(pc.not_equal(flat, ""), True)
+    return out[keep.to_numpy(zero_copy_only=False)], flat.filter(keep)
+
+
+def without_nan(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column with null for NaN, which is the empty cell of a frame."""
+    if pa.types.is_floating(column.type):
+        return pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+    return column

@@ -240,10 +240,8 @@ def _plain(table: pa.Table, path: str, ledger: Ledger) -> pa.Table:
 
 
 def _json_head(path: str, data: bytes) -> Head:
-    records = []
     try:
-        for record in _first_objects(data):
-            records.append(record)
+        records = list(_first_objects(data))
     except ValueError as error:
         return Head(path, None, str(error))
     reason = not_a_record(records[0]) if records else "no records"

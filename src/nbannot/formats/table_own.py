@@ -29,7 +29,7 @@ ITEM_COLUMNS = {
 
 ANNOTATION_COLUMNS = {
     "label": "label", "type": "type", "id": "source_id",
-    **{name: name for name in ANNOTATIONS.names if name not in ("item", "label", "type", "source_id")},
+    **{n: n for n in ANNOTATIONS.names if n not in ("item", "label", "type", "source_id")},
 }  # fmt: skip
 """Columns of an annotation in the table, and in ANNOTATIONS."""
 
@@ -44,8 +44,8 @@ def is_own(head: pa.Table) -> bool:
     if not names >= _NEEDED or not names <= ITEM_COLUMNS.keys() | ANNOTATION_COLUMNS.keys():
         return False
     if not pa.types.is_string(head["type"].type):
-        return pa.types.is_null(head["type"].type)
-    return set(pc.unique(head["type"]).to_pylist()) - {None, ""} <= set(TYPES)
+        return bool(pa.types.is_null(head["type"].type))
+    return bool(set(pc.unique(head["type"]).to_pylist()) - {None, ""} <= set(TYPES))
 
 
 def read_own(

@@ -389,8 +389,8 @@ def _format_of(columns: Iterable[str], whole: Role | None) -> str:
     meanings = [corner_of(c)[0] for c in columns]
     if len(meanings) != 4:
         return ""
-    plain = [plain_name(c) for c in columns]
-    if plain[0].endswith("x0") and plain[2].endswith("x1"):
+    names = [plain_name(c) for c in columns]
+    if names[0].endswith("x0") and names[2].endswith("x1"):
         return "xyxy"
     same = {"x": "left", "y": "top"}
     meant = tuple(same.get(m, m) for m in meanings)

@@ -16,7 +16,15 @@ from ..schema import ANNOTATIONS, ITEMS, Batch, Label
 from ..schema import table as as_table
 from ..sources.base import Source
 from .table_boxes import OUTSIDE_PX, Boxes, read_boxes
-from .table_cells import as_text, json_objects, numbers_of
+from .table_cells import (
+    as_int32,
+    as_text,
+    flags_of,
+    json_objects,
+    numbers_of,
+    split_labels,
+    without_nan,
+)
 from .table_items import SAMPLE_IMAGES, Images, MediaFinder, group_rows
 from .table_roles import Roles
 
@@ -121,11 +129,11 @@ class _Reader:
             kind = kind.filter(pa.array(keep))
             images.shown = int(items_kept[-1]) + 1 if len(items_kept) else 0
         kept_rows = int((~self._rejected).sum())
-        rows = len(items_kept) + len(owner)
-        if rows >= kept_rows:
-            self._ledger.split(rows - kept_rows)
+        made = len(items_kept) + len(owner)
+        if made >= kept_rows:
+            self._ledger.split(made - kept_rows)
         else:  # the same image named twice, and nothing said of it
-            self._ledger.joined(kept_rows - rows)
+            self._ledger.joined(kept_rows - made)
         self._warn_images(images, refused)
         if boxes is not None:
             self._warn_boxes(images, boxes, box_rows, size)
@@ -140,8 +148,8 @@ class _Reader:
             "kind": pa.array(images.kinds, pa.string()).take(pa.array(items_kept)),
             "media": pa.array(images.media, pa.string()).take(pa.array(items_kept)),
             "uri": pa.array(images.uris, pa.string()).take(pa.array(items_kept)),
-            "width": _whole(width[items_kept]),
-            "height": _whole(height[items_kept]),
+            "width": as_int32(width[items_kept]),
+            "height": as_int32(height[items_kept]),
             "data": data.take(pa.array(items_kept)),
         }
         columns: dict[str, Any] = {
@@ -231,13 +239,13 @@ class _Reader:
         label = labels.take(pa.array(rows)).combine_chunks()
         separator = self._options.get("label_sep")
         if separator:
-            rows, label = _split_labels(rows, label, separator)
+            rows, label = split_labels(rows, label, separator)
         kind = pa.array(np.where(has_box[rows], "box", "tag"), pa.string())
         return rows, label, kind, has_box
 
     def _one_hot(self, good: Bools, has_box: Bools) -> tuple[Integers, pa.Array, pa.Array, Bools]:
         names = self._roles.one_hot
-        flags = np.stack([_flags(self._table[n]) for n in names], axis=1) & good[:, None]
+        flags = np.stack([flags_of(self._table[n]) for n in names], axis=1) & good[:, None]
         rows, which = np.nonzero(flags)
         label = pa.array(names, pa.string()).take(pa.array(which))
         return rows.astype(np.int64), label, pa.repeat("tag", len(rows)), has_box
@@ -279,7 +287,7 @@ class _Reader:
         first = pa.array(images.first_row)
         single = len(images) == (images.of_row >= 0).sum()
         for name in names:
-            column = _without_nan(self._table[name])
+            column = without_nan(self._table[name])
             if single or self._is_constant(column, images):
                 of_image[name] = column.take(first)
             else:
@@ -360,7 +368,7 @@ class _Reader:
             if label
             else {self._roles.column("split")}
         )
-        data = {n: _without_nan(table[n]) for n in table.column_names if n not in skip}
+        data = {n: without_nan(table[n]) for n in table.column_names if n not in skip}
         number = self._first_item + np.arange(count)
         subset = pa.repeat(pa.scalar(self._part.subset, pa.string()), count)
         if splits is not None:
@@ -383,39 +391,10 @@ class _Reader:
             rows = np.flatnonzero(label.is_valid().to_numpy())
             names = label.take(pa.array(rows)).combine_chunks()
             if self._options.get("label_sep"):
-                rows, names = _split_labels(rows, names, self._options["label_sep"])
+                rows, names = split_labels(rows, names, self._options["label_sep"])
             columns = {"item": number[rows], "type": pa.repeat("tag", len(rows)), "label": names}
             if self._options.get("model_version"):
                 columns["layer"] = pa.repeat(str(self._options["model_version"]), len(rows))
             labels = self._labels(names)
             self._ledger.split(len(rows))
         yield Batch(as_table(items, ITEMS), as_table(columns, ANNOTATIONS), labels)
-
-
-def _whole(values: Floats) -> pa.Array:
-    return pc.cast(pa.array(values, from_pandas=True), pa.int32(), safe=False)
-
-
-def _flags(column: pa.ChunkedArray) -> Bools:
-    if pa.types.is_boolean(column.type):
-        return np.asarray(pc.fill_null(column, False).to_numpy(), bool)
-    text = pc.utf8_lower(as_text(column))
-    on = pc.is_in(text, value_set=pa.array(["1", "1.0", "true"]))
-    return np.asarray(on.to_numpy(), bool)
-
-
-def _split_labels(rows: Integers, label: pa.Array, separator: str) -> tuple[Integers, pa.Array]:
-    parts = pc.split_pattern(label, separator)
-    lengths = pc.fill_null(pc.list_value_length(parts), 1).to_numpy()
-    filled = pc.if_else(pc.is_null(parts), pa.scalar([None], parts.type), parts)
-    flat = pc.utf8_trim_whitespace(pc.list_flatten(filled))
-    out = np.repeat(rows, lengths)
-    keep = pc.fill_null(pc.not_equal(flat, ""), True)
-    return out[keep.to_numpy(zero_copy_only=False)], flat.filter(keep)
-
-
-def _without_nan(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    # A frame's NaN is its empty cell.
-    if pa.types.is_floating(column.type):
-        return pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
-    return column

@@ -11,7 +11,6 @@ import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 from pyarrow import parquet
 
-from ..ledger import Ledger
 from ..progress import Progress
 from ..schema import ANNOTATIONS, DEFAULT_SUBSET, ITEMS, Batch
 from .json_values import dumps
@@ -25,9 +24,7 @@ _UNSAFE = re.compile(r'[\\/:*?"<>|\x00-\x1f]')
 _SUFFIX = {"csv": ".csv", "tsv": ".tsv", "parquet": ".parquet", "jsonl": ".jsonl"}
 
 
-def write_table(
-    export: Export, sink: Sink, options: Mapping[str, Any], ledger: Ledger, progress: Progress
-) -> None:
+def write_table(export: Export, sink: Sink, options: Mapping[str, Any], progress: Progress) -> None:
     """Write all subsets of `export` to one file, and media, where it is written along."""
     kind = options.get("file_format") or "csv"
     corners = options.get("box_format") == "xyxy"
@@ -101,7 +98,7 @@ def _schema(export: Export, *, saves_media: bool) -> pa.Schema:
 def _holds(column: pa.ChunkedArray, name: str) -> bool:
     if name == "kind":
         return bool(set(pc.unique(column).to_pylist()) - {"image"})
-    return column.null_count < len(column)
+    return bool(column.null_count < len(column))
 
 
 def _rows(
@@ -183,7 +180,5 @@ def _spreadsheet_safe(rows: pa.Table) -> pa.Table:
 
 
 def _json_lines(rows: pa.Table) -> bytes:
-    lines = []
-    for row in rows.to_pylist():
-        lines.append(dumps({k: v for k, v in row.items() if v is not None}))
+    lines = [dumps({k: v for k, v in row.items() if v is not None}) for row in rows.to_pylist()]
     return ("\n".join(lines) + "\n").encode() if lines else b""

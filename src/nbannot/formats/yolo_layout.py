@@ -78,6 +78,18 @@ class Entries:
         self.listed += [listed] * count
         self.problem += [problem] * count
 
+    def make_keys_unique(self) -> None:
+        """Where short keys collide within a subset, let all its keys be whole paths."""
+        seen: set[tuple[str | None, str]] = set()
+        collided = set()
+        for pair in zip(self.subset, self.key, strict=True):
+            if pair in seen:
+                collided.add(pair[0])
+            seen.add(pair)
+        for i, subset in enumerate(self.subset if collided else ()):
+            if subset in collided:
+                self.key[i] = self.name[i]
+
     def part(self, start: int, stop: int) -> list[Entry]:
         """Return the images from `start` to `stop`, exclusive."""
         columns = (self.subset, self.key, self.media, self.label, self.listed, self.problem)
@@ -122,7 +134,7 @@ def lay_out(source: Source, declared: Declared, not_labels: Sequence[str] = ()) 
     for split, places in splits.items():
         found.add_split(split, places)
     found.add_others(has_splits=bool(splits))
-    _make_keys_unique(found.entries)
+    found.entries.make_keys_unique()
     _give_labels(found.entries, finder)
     remarks += found.remarks
     return Layout(found.entries, _orphans(found.entries, finder, images, remarks), remarks)
@@ -252,19 +264,6 @@ def subset_of(path: str) -> str | None:
         if part.lower() in _SPLIT_OF:
             return part
     return None
-
-
-def _make_keys_unique(entries: Entries) -> None:
-    # Where short keys collide within a subset, all its keys are whole paths.
-    seen: set[tuple[str | None, str]] = set()
-    collided = set()
-    for pair in zip(entries.subset, entries.key, strict=True):
-        if pair in seen:
-            collided.add(pair[0])
-        seen.add(pair)
-    for i, subset in enumerate(entries.subset if collided else ()):
-        if subset in collided:
-            entries.key[i] = entries.name[i]
 
 
 def _give_labels(entries: Entries, finder: LabelFinder) -> None:

@@ -32,7 +32,7 @@ from .yolo_work import RowLines
 __all__ = ["READ_OPTIONS", "read_layout"]
 
 CHUNK_IMAGES = 4096
-CHUNK_BYTES = 32 << 20
+CHUNK_BYTES = 8 << 20
 _SAMPLE_IMAGES = 100
 
 READ_OPTIONS = (
@@ -94,9 +94,10 @@ class _Reader:
             for path in self.orphans:
                 subset, key = _place_of_label(path)
                 self.entries.add(
-                    subset, [key], [path], listed=path, problem="missing", missing=True
+                    subset, [key], [path[:-4]], listed=path, problem="missing", missing=True
                 )
                 self.entries.label[-1] = path
+            self.entries.make_keys_unique()
             self.orphans = []
         self.quads = self.task == "auto" and declared.pose is None and self._has_quads()
         self.next_item = 0

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..progress import Progress
-from .plan import Plan, Request, detect, make_plan
+from .plan import Plan, Request, detect, fill_plan, make_plan, open_plan
 from .report import Report
+from .streaming import can_stream, stream_import
 
 if TYPE_CHECKING:
     from ..project import Job, Project, Task
@@ -60,29 +61,39 @@ def plan(
     >>> project.plan(rows).changes.text
     'Adds 1 item and 1 annotation in task default.'
     """
-    request = Request(
-        format=format,
-        into=into,
-        mode=mode,
-        labels=labels or {},
-        subsets=subsets,
-        media=media,
-        root=root,
-        strict=strict,
-        options=options,
-    )
+    request = Request(format, into, mode, labels or {}, subsets, media, root, strict, options)
     return make_plan(project, source, request, progress)
 
 
 def import_dataset(
-    project: Project, source: object, *arguments: Any, progress: Progress | None = None, **named: Any
+    project: Project,
+    source: object,
+    format: str | None = None,
+    *,
+    into: Task | Job | None = None,
+    mode: str = "replace",
+    labels: Mapping[str, str | None] | None = None,
+    subsets: Sequence[str] | None = None,
+    media: str = "link",
+    root: str = "",
+    strict: bool = False,
+    progress: Progress | None = None,
+    **options: Any,
 ) -> Report:
     """Plan and apply in one step; takes what `plan` takes, returns a `Report`.
 
     Running it again with the same source changes nothing; with a changed source it updates
     what that source brought, and says what changed.
     """
-    made = plan(project, source, *arguments, progress=progress, **named)
+    request = Request(format, into, mode, labels or {}, subsets, media, root, strict, options)
+    progress = progress or Progress()
+    made, previous = open_plan(project, source, request)
+    if made.already is None:
+        if previous is None and can_stream(request):
+            report = stream_import(made, progress)
+            if report is not None:
+                return report
+        fill_plan(made, progress, previous)
     try:
         return made.apply(progress)
     finally:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from ..ledger import Balance
 from ..progress import Progress
 from ..schema import Label
+from ..sources import Source
 from . import display
 from .report import Report
 from .staging import column
@@ -27,20 +29,9 @@ __all__ = ["commit_plan"]
 
 def commit_plan(plan: Plan, balance: Balance, progress: Progress, started_s: float) -> Report:
     """Write everything that the plan says, and record it as a request."""
-    from .plan import target_json
-
     target = plan.target
     assert target is not None
-    with plan.project.begin(
-        kind="import",
-        title=f"Import {plan.source.name}",
-        source_uri=plan.source.uri,
-        source_fingerprint=plan.fingerprint,
-        format=plan.format.name,
-        options=dict(plan.request.options),
-        target=target_json(plan),
-        code=plan.code,
-    ) as commit:
+    with begin_import(plan) as commit:
         labels = commit.ensure_labels(_labels(plan))
         task_ids = [
             task.task_id if task.task_id is not None else commit.add_task(task.name, task.subset)
@@ -73,6 +64,22 @@ def commit_plan(plan: Plan, balance: Balance, progress: Progress, started_s: flo
     )
 
 
+def begin_import(plan: Plan) -> AbstractContextManager[Commit]:
+    """Begin the transaction of an import, recorded as a request."""
+    from .plan import target_json
+
+    return plan.project.begin(
+        kind="import",
+        title=f"Import {plan.source.name}",
+        source_uri=plan.source.uri,
+        source_fingerprint=plan.fingerprint,
+        format=plan.format.name,
+        options=dict(plan.request.options),
+        target=target_json(plan),
+        code=plan.code,
+    )
+
+
 def _labels(plan: Plan) -> list[Label]:
     # Into a task only the labels in use are made; a dataset brings all that it declares.
     out: dict[str, Label] = {}
@@ -97,15 +104,22 @@ def _add_items(
         if not len(new):
             continue
         rows = plan.staged.items.take(pa.array(new))
-        uris, blobs = _place_media(plan, source, rows, commit, progress)
-        table = column(rows, "uri", uris).drop_columns(["item", "subset", "media"])
-        table = table.append_column("blob", pa.array(blobs, pa.string()))
+        table = stored_items(plan, source, rows, commit, progress)
         ids[new] = np.asarray(commit.add_items(task_id, table))
     return ids
 
 
+def stored_items(
+    plan: Plan, source: Source, rows: pa.Table, commit: Commit, progress: Progress
+) -> pa.Table:
+    """Return item rows as the store takes them, their media linked or copied."""
+    uris, blobs = _place_media(plan, source, rows, commit, progress)
+    table = column(rows, "uri", uris).drop_columns(["item", "subset", "media"])
+    return table.append_column("blob", pa.array(blobs, pa.string()))
+
+
 def _place_media(
-    plan: Plan, source: Any, rows: pa.Table, commit: Commit, progress: Progress
+    plan: Plan, source: Source, rows: pa.Table, commit: Commit, progress: Progress
 ) -> tuple[list[str | None], list[str | None]]:
     # By link where the source can be found again, copied once by content where it can't.
     media = rows["media"].to_pylist()
@@ -147,15 +161,21 @@ def _add_annotations(
             continue
         owner = item_ids[np.searchsorted(numbers, wanted["item"].to_numpy())]
         assert (owner != LEFT_OUT).all()
-        layers = wanted["layer"]
-        names = pc.unique(layers)
-        layer_ids = pa.array([commit.ensure_layer(n) for n in names.to_pylist()], pa.int64())
-        table = wanted
-        for name, values in (
-            ("item", pa.array(owner, pa.int64())),
-            ("layer", layer_ids.take(pc.index_in(layers, value_set=names))),
-            ("label", label_ids(wanted["label"], plan.labels, labels)),
-        ):
-            table = table.set_column(table.schema.get_field_index(name), name, values)
-        commit.add_annotations(table)
+        ids = label_ids(wanted["label"], plan.labels, labels)
+        commit.add_annotations(stored_annotations(wanted, owner, ids, commit))
         progress.advance(wanted.num_rows)
+
+
+def stored_annotations(
+    rows: pa.Table, owner: NDArray[np.int64], labels: pa.Array, commit: Commit
+) -> pa.Table:
+    """Return annotation rows as the store takes them: ids for item, layer and label."""
+    names = pc.unique(rows["layer"])
+    layers = pa.array([commit.ensure_layer(n) for n in names.to_pylist()], pa.int64())
+    for name, values in (
+        ("item", pa.array(owner, pa.int64())),
+        ("layer", layers.take(pc.index_in(rows["layer"], value_set=names))),
+        ("label", labels),
+    ):
+        rows = rows.set_column(rows.schema.get_field_index(name), name, values)
+    return rows

@@ -25,16 +25,17 @@ __all__ = ["check_images"]
 _TURNS_SIDEWAYS = (5, 6, 7, 8)
 
 
-def check_images(staged: Staged, source: Source, ledger: Ledger, progress: Progress) -> None:
+def check_images(staged: Staged, source: Source, ledger: Ledger, progress: Progress) -> int:
     """Fill in image sizes that the format left out, and settle the frame of those it gave.
 
-    Reads the header of each image that is in the source, nothing else.
+    Reads the header of each image that is in the source, nothing else. Returns how many images'
+    annotations were turned.
     """
     items = staged.items
     media, kinds = items["media"].to_pylist(), items["kind"].to_pylist()
     wanted = [i for i, (m, k) in enumerate(zip(media, kinds, strict=True)) if m and k == "image"]
     if not wanted:
-        return
+        return 0
     widths = items["width"].to_numpy(zero_copy_only=False).astype(np.float64, copy=True)
     heights = items["height"].to_numpy(zero_copy_only=False).astype(np.float64, copy=True)
     keys = items["key"]
@@ -59,6 +60,7 @@ def check_images(staged: Staged, source: Source, ledger: Ledger, progress: Progr
     staged.items = column(items, "height", pa.array(heights, from_pandas=True).cast(pa.int32()))
     if turned:
         _turn(staged, turned)
+    return len(turned)
 
 
 def _settle(

@@ -318,6 +318,16 @@ def make_plan(
 ) -> Plan:
     """Open, detect, read and settle; see `nbannot.Project.plan` for the arguments."""
     progress = progress or Progress()
+    plan, previous = open_plan(project, source, request)
+    if plan.already is None:
+        fill_plan(plan, progress, previous)
+    return plan
+
+
+def open_plan(
+    project: Project, source: object, request: Request
+) -> tuple[Plan, dict[str, Any] | None]:
+    """Return a plan of which nothing is read yet, and the last import of the same source."""
     opened = open_source(source)
     fmt, root, candidates = choose_format(opened, request)
     request = Request(**{**request.__dict__, "root": root})
@@ -331,10 +341,13 @@ def make_plan(
             file=opened.name,
             message=f"request {previous['request_id']} imported the same source; nothing to do",
         )
-        return plan
-    plan.staged = read(opened, fmt, request, plan.reading, progress)
+    return plan, previous
+
+
+def fill_plan(plan: Plan, progress: Progress, previous: Mapping[str, Any] | None) -> None:
+    """Read the source of a plan, and settle it."""
+    plan.staged = read(plan.source, plan.format, plan.request, plan.reading, progress)
     settle(plan, progress, previous)
-    return plan
 
 
 def target_json(plan: Plan) -> str:

@@ -46,12 +46,16 @@ class Staged:
 
     def add(self, batch: Batch) -> None:
         """Keep what a reader yields."""
+        self.add_items(batch)
+        if batch.annotations.num_rows:
+            self.add_annotations(batch.annotations)
+
+    def add_items(self, batch: Batch) -> None:
+        """Keep the items and labels of a batch, not its annotations."""
         for label in batch.labels:
             self.labels.setdefault(label.name, label)
         if batch.items.num_rows:
             self._item_batches.append(batch.items)
-        if batch.annotations.num_rows:
-            self.add_annotations(batch.annotations)
 
     def add_annotations(self, rows: pa.Table) -> None:
         """Keep annotation rows, in memory or, when there are very many, in a file."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -154,20 +155,7 @@ def _as_tasks(plan: Plan, previous: Mapping[str, Any] | None) -> Target:
     staged, project = plan.staged, plan.project
     names = [name for name, _, _ in staged.subsets()]
     earlier, chain = _earlier_tasks(plan, previous)
-    taken = set(project.task_names())
-    tasks = []
-    for name in names:
-        if name in earlier:
-            task_id, task_name = earlier[name]
-            tasks.append(TaskPlan(name, task_name, task_id))
-            continue
-        free = _free_name(name, taken)
-        if free != name:
-            plan.notes.note(
-                "task name taken", message=f"the project has a task {name!r}; this one is {free!r}"
-            )
-        taken.add(free)
-        tasks.append(TaskPlan(name, free))
+    tasks = tasks_for(names, project.task_names(), plan.notes, earlier)
     place = {t.subset: i for i, t in enumerate(tasks)}
     codes = pc.index_in(staged.items["subset"], value_set=pa.array(list(place), pa.string()))
     task_of = codes.to_numpy().astype(np.int64)
@@ -194,6 +182,30 @@ def _earlier_tasks(
     live = {t.task_id: t.name for t in plan.project.task_list()}
     tasks = {s: (int(i), live[int(i)]) for s, i in summary.get("tasks", {}).items() if int(i) in live}
     return tasks, [*summary.get("chain", []), int(previous["request_id"])]
+
+
+def tasks_for(
+    subsets: Sequence[str],
+    taken: Sequence[str],
+    notes: Ledger,
+    earlier: Mapping[str, tuple[int, str]] = MappingProxyType({}),
+) -> list[TaskPlan]:
+    """Return the task of each subset: the one of an earlier import, or a new one of a free name."""
+    used = set(taken)
+    tasks = []
+    for name in subsets:
+        if name in earlier:
+            task_id, task_name = earlier[name]
+            tasks.append(TaskPlan(name, task_name, task_id))
+            continue
+        free = _free_name(name, used)
+        if free != name:
+            notes.note(
+                "task name taken", message=f"the project has a task {name!r}; this one is {free!r}"
+            )
+        used.add(free)
+        tasks.append(TaskPlan(name, free))
+    return tasks
 
 
 def _free_name(name: str, taken: set[str]) -> str:

@@ -152,11 +152,17 @@ class Commit:
 
     # -- items and annotations --------------------------------------------------------
 
-    def add_items(self, task_id: int, items: pa.Table) -> Ids:
+    @property
+    def next_item_id(self) -> int:
+        """The first id that no item has: who adds annotations before items counts from it."""
+        return self._next_item
+
+    def add_items(self, task_id: int, items: pa.Table, item_ids: Ids | None = None) -> Ids:
         """Add items at the end of a task; return their ids, in row order.
 
         Args:
             task_id: the task.
+            item_ids: their ids, `next_item_id` and up; given by itself when not given.
             items: columns of `schema.ITEMS` without `item`, `subset` and `media`, and `blob`
                 (`put_media`); absent ones are null. `key` and `kind` must be there.
 
@@ -165,7 +171,7 @@ class Commit:
             SchemaError: a column is unknown or of another type.
         """
         count = len(items)
-        ids = np.arange(self._next_item, self._next_item + count)
+        ids = np.arange(self._next_item, self._next_item + count) if item_ids is None else item_ids
         if not count:
             return ids
         self._check_keys(task_id, items)
@@ -180,7 +186,7 @@ class Commit:
             task_id=pa.array(np.full(count, task_id, np.int64)),
             position=pa.array(np.arange(first, first + count)),
         )
-        self._next_item += count
+        self._next_item = max(self._next_item, int(ids.max()) + 1)
         return ids
 
     def _check_keys(self, task_id: int, items: pa.Table) -> None:

@@ -65,7 +65,7 @@ SECTIONS = {
 def filled(text: str, name: str, content: str) -> str:
     """Return `text` with the marked section `name` replaced by `content`."""
     begin, end = BEGIN.format(name), END.format(name)
-    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.S)
+    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
     if not pattern.search(text):
         raise SystemExit(f"there is no section {begin!r}")
     return pattern.sub(lambda _: f"{begin}\n{content.strip()}\n{end}", text)

@@ -45,16 +45,12 @@ def coco_document(
     }  # fmt: skip
 
 
-def write_coco(
-    folder: Path, subsets: Mapping[str, dict[str, Any]], *, media: bool = True
-) -> Path:
+def write_coco(folder: Path, subsets: Mapping[str, dict[str, Any]], *, media: bool = True) -> Path:
     """Write documents in COCO's own layout, with a picture for each image."""
     for name, document in subsets.items():
         file = folder / "annotations" / f"instances_{name}.json"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(document), "utf-8")
         for image in document["images"] if media else ():
-            picture(
-                folder / "images" / name / image["file_name"], image["width"], image["height"]
-            )
+            picture(folder / "images" / name / image["file_name"], image["width"], image["height"])
     return folder

@@ -12,7 +12,9 @@ from nbannot import geometry as g
 
 coordinates = st.floats(-1e4, 1e4, allow_nan=False).map(lambda v: round(v, 3))
 sizes = st.floats(0.1, 1e4).map(lambda v: round(v, 3))
-masks = arrays(np.uint8, st.tuples(st.integers(1, 12), st.integers(1, 12)), elements=st.integers(0, 1))
+masks = arrays(
+    np.uint8, st.tuples(st.integers(1, 12), st.integers(1, 12)), elements=st.integers(0, 1)
+)
 
 
 @given(coordinates, coordinates, sizes, sizes)
@@ -81,7 +83,9 @@ def test_orientation_agrees_with_pillow() -> None:
         exif = image.getexif()
         exif[0x0112] = orientation
         image.info["exif"] = exif.tobytes()
-        assert (np.asarray(ImageOps.exif_transpose(image)) == g.orient_mask(mask, orientation)).all()
+        assert (
+            np.asarray(ImageOps.exif_transpose(image)) == g.orient_mask(mask, orientation)
+        ).all()
 
 
 def test_areas_agree_with_pycocotools() -> None:

@@ -27,7 +27,9 @@ def test_absent_columns_are_null() -> None:
         ({"item": ["zero"], "key": ["a"], "kind": ["image"]}, "column item"),
     ],
 )
-def test_a_bad_batch_is_refused_with_the_reason(items: dict[str, list[object]], message: str) -> None:
+def test_a_bad_batch_is_refused_with_the_reason(
+    items: dict[str, list[object]], message: str
+) -> None:
     """What does not fit the columns is refused at construction, by name."""
     with pytest.raises(SchemaError, match=message):
         Batch.of(items)

@@ -9,11 +9,11 @@
     ├── FormatError                 a file is not what its format says
     │   ├── UnknownFormatError      no format recognises the source
     │   └── BrokenFileError         a container (JSON, XML, YAML, image ...) can't be parsed
-    ├── SchemaError                 columns do not fit nbannot.schema (a fault of a reader)
+    ├── SchemaError                 columns do not fit nbannot.schema (a reader's fault)
     ├── OptionError                 an argument has a wrong value (also a ValueError)
     ├── ProjectError                the project can't be opened, read or changed
     ├── StrictError                 strict=True, and the ledger is not clean
-    ├── BalanceError                a reader did not account for all its records (a fault of a reader)
+    ├── BalanceError                a reader did not account for its records (a reader's fault)
     └── Cancelled                   somebody pressed Cancel
 """
 
@@ -37,13 +37,13 @@ __all__ = [
 
 
 def printable(text: object, limit: int = 300) -> str:
-    """Return `text` on one line, control and bidirectional characters escaped, cut at `limit`.
+    r"""Return `text` on one line, control and bidirectional characters escaped, cut at `limit`.
 
     Names come from files that anybody may have made: an escape sequence in one
     must not reach a terminal or a log.
 
-    >>> printable("a\\x1b[31m.jpg")
-    'a\\\\x1b[31m.jpg'
+    >>> printable("a\x1b[31m.jpg")
+    'a\\x1b[31m.jpg'
     """
     text = str(text)
     if text.isprintable() and len(text) <= limit:
@@ -58,8 +58,8 @@ class NbannotError(Exception):
     `message` says what happened, `where` names the file, line or path in the
     file, `hint` says what to do. All three are in ``str(error)``.
 
-    >>> print(NbannotError("The file is cut short", where="a.json, byte 120", hint="Download it again."))
-    The file is cut short (a.json, byte 120). Download it again.
+    >>> print(NbannotError("The file is cut short", where="a.json", hint="Download it again."))
+    The file is cut short (a.json). Download it again.
     """
 
     def __init__(self, message: str, *, where: str = "", hint: str = "") -> None:

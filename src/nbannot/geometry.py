@@ -190,16 +190,17 @@ def mask_to_rings(mask: ArrayLike) -> tuple[list[float], list[int]]:
     # Directed unit edges with the inside on the right: clockwise outlines, holes the other way.
     steps: dict[tuple[int, int], list[tuple[int, int]]] = {}
 
-    def add(rows: NDArray[Any], cols: NDArray[Any], a: tuple[int, int], b: tuple[int, int]) -> None:
-        for r, c in zip(rows.tolist(), cols.tolist(), strict=True):
+    def add(edges: NDArray[Any], a: tuple[int, int], b: tuple[int, int]) -> None:
+        for r, c in np.argwhere(edges).tolist():
             steps.setdefault((c + a[0], r + a[1]), []).append((c + b[0], r + b[1]))
 
     inside = m[1:-1, 1:-1]
-    add(*np.nonzero(inside & (m[:-2, 1:-1] == 0)), (0, 0), (1, 0))  # top edges, to the right
-    add(*np.nonzero(inside & (m[1:-1, 2:] == 0)), (1, 0), (1, 1))  # right edges, down
-    add(*np.nonzero(inside & (m[2:, 1:-1] == 0)), (1, 1), (0, 1))  # bottom edges, to the left
-    add(*np.nonzero(inside & (m[1:-1, :-2] == 0)), (0, 1), (0, 0))  # left edges, up
-    outers, holes = [], []
+    add(inside & (m[:-2, 1:-1] == 0), (0, 0), (1, 0))  # top edges, to the right
+    add(inside & (m[1:-1, 2:] == 0), (1, 0), (1, 1))  # right edges, down
+    add(inside & (m[2:, 1:-1] == 0), (1, 1), (0, 1))  # bottom edges, to the left
+    add(inside & (m[1:-1, :-2] == 0), (0, 1), (0, 0))  # left edges, up
+    outers: list[list[tuple[int, int]]] = []
+    holes: list[list[tuple[int, int]]] = []
     while steps:
         start = min(steps, key=lambda p: (p[1], p[0]))
         ring, here, heading = [], start, (0, 0)

@@ -189,7 +189,9 @@ class Ledger:
     def lines(self, outcome: str, reason: str, limit: int = 100) -> list[dict[str, str]]:
         """Return up to `limit` lines of one group, as dicts."""
         found = []
-        for i, key in enumerate(zip(self._columns["outcome"], self._columns["reason"], strict=True)):
+        for i, key in enumerate(
+            zip(self._columns["outcome"], self._columns["reason"], strict=True)
+        ):
             if key == (outcome, reason):
                 found.append({name: values[i] for name, values in self._columns.items()})
                 if len(found) == limit:

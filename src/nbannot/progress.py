@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -79,7 +79,7 @@ class Progress:
 
     def each(self, things: Iterable[T], stage: str, unit: str = "") -> Iterator[T]:
         """Yield `things`, one unit of progress each."""
-        self.start(stage, len(things) if hasattr(things, "__len__") else None, unit)
+        self.start(stage, len(things) if isinstance(things, Sized) else None, unit)
         for thing in things:
             yield thing
             self.advance()

@@ -159,8 +159,8 @@ class Batch:
         SchemaError: a column is unknown, has another type, or holds null where it may not.
     """
 
-    items: pa.Table = field(default_factory=lambda: ITEMS.empty_table())
-    annotations: pa.Table = field(default_factory=lambda: ANNOTATIONS.empty_table())
+    items: pa.Table = field(default_factory=ITEMS.empty_table)
+    annotations: pa.Table = field(default_factory=ANNOTATIONS.empty_table)
     labels: tuple[Label, ...] = ()
 
     def __post_init__(self) -> None:
@@ -182,9 +182,7 @@ class Batch:
         >>> batch.items.num_rows, batch.annotations.num_rows
         (1, 0)
         """
-        return cls(
-            table(items or {}, ITEMS), table(annotations or {}, ANNOTATIONS), tuple(labels)
-        )
+        return cls(table(items or {}, ITEMS), table(annotations or {}, ANNOTATIONS), tuple(labels))
 
 
 def table(columns: Mapping[str, Any], schema: pa.Schema) -> pa.Table:
@@ -202,8 +200,10 @@ def table(columns: Mapping[str, Any], schema: pa.Schema) -> pa.Table:
         try:
             if isinstance(values, (pa.Array, pa.ChunkedArray)):
                 if pa.types.is_dictionary(values.type):
-                    values = values.dictionary_decode() if isinstance(values, pa.Array) else (
-                        pc.cast(values, kind)
+                    values = (
+                        values.dictionary_decode()
+                        if isinstance(values, pa.Array)
+                        else (pc.cast(values, kind))
                     )
                 arrays[name] = values if values.type == kind else pc.cast(values, kind)
             else:
@@ -214,9 +214,7 @@ def table(columns: Mapping[str, Any], schema: pa.Schema) -> pa.Table:
     if len(set(lengths.values())) > 1:
         raise SchemaError(f"columns of different lengths: {lengths}")
     count = next(iter(lengths.values()), 0)
-    return pa.table(
-        [arrays.get(f.name, pa.nulls(count, f.type)) for f in schema], schema=schema
-    )
+    return pa.table([arrays.get(f.name, pa.nulls(count, f.type)) for f in schema], schema=schema)
 
 
 class BatchBuilder:

@@ -18,6 +18,7 @@ widget = nb.ImportWidget(project)
 widget
 """
 GALLERY = "project"
+THEME = "(name) => window.jupyterapp.commands.execute('apputils:change-theme', {theme: name})"
 
 
 def chosen(source):
@@ -210,7 +211,7 @@ def test_names_from_files_are_text(notebook, jupyter):
     """A label or a file name that is markup shows as it is written, and nothing runs."""
     from tests.datasets import coco_document, write_coco
 
-    evil = "<img src=x onerror=\"window.__nbannot_xss=1\">"
+    evil = '<img src=x onerror="window.__nbannot_xss=1">'
     document = coco_document(["a.jpg"], [(0, evil, (1, 1, 9, 9))], (evil,))
     write_coco(jupyter.root / "evil", {"train": document})
     nb = notebook([chosen("evil"), GALLERY], run=False)
@@ -246,12 +247,18 @@ def read(self, source, options, ledger, progress, limit=None):
     yield Batch.of({"item": [0], "key": ["a.jpg"], "kind": ["image"]})
 type(get_format("imagefolder")).read = read
 """
-    busy = "import time\nwhile widget.state != 'empty' and time.monotonic() < stop: time.sleep(0.05)"
+    busy = (
+        "import time\nwhile widget.state != 'empty' and time.monotonic() < stop: time.sleep(0.05)"
+    )
     (jupyter.root / "one").mkdir(exist_ok=True)
     from tests.datasets import picture as write_picture
 
     write_picture(jupyter.root / "one" / "a.jpg")
-    cells = [SETUP, slow, f"import time; stop = time.monotonic() + 30\nwidget.source = 'one'\nmet.wait(10)\n{busy}"]
+    cells = [
+        SETUP,
+        slow,
+        f"import time; stop = time.monotonic() + 30\nwidget.source = 'one'\nmet.wait(10)\n{busy}",
+    ]
     nb = notebook(cells, run=False)
     nb.run_cell(0)
     nb.run_cell(1)
@@ -272,10 +279,8 @@ def test_themes_and_widths(notebook, demo_folder, faults, theme, width):
     nb = notebook([chosen("demo-data/coco"), GALLERY], "lab", run=False)
     page = nb.page
     page.set_viewport_size({"width": width, "height": 1400})
-    page.evaluate("(t) => window.jupyterapp.commands.execute('apputils:change-theme', {theme: t})", theme)
-    page.locator(f"body[data-jp-theme-name='{theme}']").wait_for(
-        state="attached"
-    )
+    page.evaluate(THEME, theme)
+    page.locator(f"body[data-jp-theme-name='{theme}']").wait_for(state="attached")
     nb.run_cell(0)
     ui = in_state(nb, "ready")
     painted(nb)
@@ -283,13 +288,13 @@ def test_themes_and_widths(notebook, demo_folder, faults, theme, width):
     picture(page, f"{theme.split()[-1].lower()}-{width}")
     assert overflow <= 0
     assert not faults(page, ".nbannot-import")
-    page.evaluate("() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})")
+    page.evaluate(THEME, "JupyterLab Light")
 
 
 def test_the_saved_notebook_shows_the_project_without_a_kernel(notebook, demo_folder):
     """The notebook file holds a static summary of the project, and no state of a widget."""
-    code = "import nbannot as nb\nproject = nb.open_project()\nproject.import_dataset('demo-data/coco')\nproject"
-    nb = notebook([code])
+    done = "project.import_dataset('demo-data/coco')\nproject"
+    nb = notebook([f"import nbannot as nb\nproject = nb.open_project()\n{done}"])
     nb.page.locator(".nbannot-project").last.wait_for()
     saved = nb.save()
     data = saved.cells[0].outputs[-1]["data"]

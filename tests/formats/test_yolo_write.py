@@ -9,58 +9,19 @@ import warnings
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nbannot import geometry
 from nbannot.errors import OptionError, UnsafeSourceError
 from nbannot.formats.yolo import Yolo
 from nbannot.formats.yolo_encode import bridge
-from nbannot.schema import Batch, BatchBuilder, Label, Skeleton
+from nbannot.schema import BatchBuilder, Label, Skeleton
 
-from .yolo_files import Exported, picture, read_folder, write
+from .yolo_files import CAT, DOG, Exported, batch, box, mask, polygon, read_folder, write, written
 
-CAT, DOG = Label("cat"), Label("dog")
 HOLED = [0, 0, 40, 0, 40, 40, 0, 40, 10, 10, 30, 10, 30, 30, 10, 30, 60, 10, 90, 10, 90, 40]
 RINGS = [4, -4, 3]
-
-
-def batch(*annotations, key="a.png", size=(100, 50), **item):
-    """Return a batch of one image with annotations."""
-    builder = BatchBuilder()
-    width, height = size or (None, None)
-    number = builder.item(key=key, kind="image", width=width, height=height, **item)
-    for annotation in annotations:
-        builder.annotation(number, **{"label": "cat", **annotation})
-    return builder.flush()
-
-
-def box(x=10.0, y=5.0, w=20.0, h=10.0, **more):
-    """Return a box."""
-    return {"type": "box", "x": x, "y": y, "w": w, "h": h, **more}
-
-
-def polygon(points=(0, 0, 50, 0, 50, 50), **more):
-    """Return a polygon."""
-    return {"type": "polygon", "points": [float(p) for p in points], **more}
-
-
-def mask(pixels):
-    """Return a mask."""
-    pixels = np.asarray(pixels, np.uint8)
-    return {
-        "type": "mask",
-        "mask": geometry.mask_to_rle(pixels),
-        "mask_height": pixels.shape[0],
-        "mask_width": pixels.shape[1],
-    }
-
-
-def written(folder, *annotations, labels=(CAT, DOG), **options):
-    """Write one image; return the ledger, the rows of its label file, and all texts."""
-    ledger, texts = write(folder, Exported({"train": batch(*annotations)}, labels), **options)
-    rows = texts.get("labels/train/a.txt", "").splitlines()
-    return ledger, rows, texts
 
 
 def lines(ledger, outcome):
@@ -217,6 +178,7 @@ def test_auto_takes_the_task_that_holds_most(annotations, columns, tmp_path):
         ("segment", mask(np.zeros((50, 100))), "mask is empty"),
         ("detect", box(label=None), "annotation without a label"),
         ("detect", {"type": "box"}, "box is incomplete"),
+        ("segment", polygon((0, 0, 5, math.nan, 5, 5)), "coordinate is not a number"),
     ],
 )
 def test_what_a_task_cannot_hold_is_named(task, annotation, reason, tmp_path):
@@ -363,131 +325,6 @@ def test_mirror_indices_come_back(tmp_path):
     person = Label("cat", skeleton=Skeleton(("l", "r")), extra={"flip_idx": [1, 0]})
     written(tmp_path, {"type": "skeleton", "points": [1.0, 2, 3, 4]}, labels=(person,))
     assert read_folder(tmp_path).labels["cat"].extra == {"flip_idx": [1, 0]}
-
-
-# -- there and back -------------------------------------------------------------------
-
-SIDE = st.floats(0.5, 3000, allow_nan=False)
-PLACE = st.floats(-100, 3000, allow_nan=False)
-ANGLE = st.floats(-179, 180, allow_nan=False)
-ANY_BOX = st.builds(box, PLACE, PLACE, SIDE, SIDE)
-TURNED = st.builds(lambda b, r: {**b, "rotation": r}, ANY_BOX, ANGLE)
-ANY_POLYGON = st.lists(PLACE, min_size=10, max_size=30).map(lambda p: polygon(p[: len(p) // 2 * 2]))
-COLUMNS = ("x", "y", "w", "h", "rotation", "points")
-
-
-@pytest.mark.parametrize(
-    ("task", "annotation"),
-    [("detect", ANY_BOX), ("obb", TURNED), ("segment", ANY_POLYGON)],
-    ids=["detect", "obb", "segment"],
-)
-def test_there_and_back(task, annotation, tmp_path_factory):
-    """What is read back is within a millionth of a pixel of what was written."""
-
-    @settings(max_examples=60, deadline=None)
-    @given(
-        st.lists(st.tuples(annotation, st.sampled_from(["cat", "dog"])), min_size=1, max_size=4),
-        st.tuples(st.integers(800, 9000), st.integers(800, 9000)),
-    )
-    def check(annotations, size):
-        folder = tmp_path_factory.mktemp("out")
-        given_rows = [{**a, "label": label} for a, label in annotations]
-        exported = Exported({"train": batch(*given_rows, size=size)}, (CAT, DOG))
-        write(folder, exported, sizes={0: size}, task=task)
-        result = read_folder(folder, task=task)
-        assert [r["label"] for r in result.rows] == [label for _, label in annotations]
-        assert [r["type"] for r in result.rows] == [a["type"] for a, _ in annotations]
-        for row, (a, _) in zip(result.rows, annotations, strict=True):
-            for name in COLUMNS:
-                if a.get(name) is None:
-                    continue
-                if name == "rotation":
-                    off = (row.get(name, 0) - a[name] + 180) % 360 - 180
-                    far = max(a["w"], a["h"])
-                    assert abs(math.radians(off)) * far < 1e-6
-                else:
-                    assert row[name] == pytest.approx(a[name], abs=1e-6, rel=0)
-
-    check()
-
-
-def test_numbers_of_a_file_survive_unchanged(tmp_path):
-    """0.133333 is written as 0.133333 again, not as 0.13333299999999998."""
-    (tmp_path / "a/images").mkdir(parents=True)
-    (tmp_path / "a/labels").mkdir()
-    text = "0 0.133333 0.3 0.266667 0.2\n1 0.46200607902736 0.1 0.05 0.123457\n"
-    (tmp_path / "a/labels/a.txt").write_text(text)
-    (tmp_path / "a/data.yaml").write_text("train: images\nnames: [cat, dog]\n")
-    (tmp_path / "a/images/a.png").write_bytes(picture(333, 777))
-    result = read_folder(tmp_path / "a")
-    rows = [{k: v for k, v in r.items() if k != "item"} for r in result.rows]
-    exported = Exported({"train": batch(*rows, size=(333, 777))}, (CAT, DOG))
-    _, texts = write(tmp_path / "b", exported)
-    assert texts["labels/train/a.txt"] == text
-
-
-def test_several_batches_are_one_dataset(tmp_path):
-    """Item numbers go on from batch to batch; nothing depends on how they are cut."""
-    builder = BatchBuilder()
-    batches: list[Batch] = []
-    for i in range(5):
-        number = builder.item(key=f"{i}.png", kind="image", width=100, height=50)
-        builder.annotation(number, **box(x=float(i), label="dog" if i % 2 else "cat"))
-        batches.append(builder.flush())
-    write(tmp_path, Exported({"train": batches}, (CAT, DOG)))
-    rows = read_folder(tmp_path).rows
-    assert [r["label"] for r in rows] == ["cat", "dog", "cat", "dog", "cat"]
-    assert [r["x"] for r in rows] == pytest.approx([0, 1, 2, 3, 4])
-
-
-# -- other readers --------------------------------------------------------------------
-
-
-@pytest.fixture
-def supervision():
-    """Return the package, which says on import that it has no OpenCV here."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pytest.importorskip("supervision")
-
-
-def load(supervision, folder, subset="train", **options):
-    """Return supervision's reading of a folder."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return supervision.DetectionDataset.from_yolo(
-            str(folder / "images" / subset),
-            str(folder / "labels" / subset),
-            str(folder / "data.yaml"),
-            **options,
-        )
-
-
-def test_supervision_reads_the_same_boxes(supervision, tmp_path):
-    """Names, classes and corners agree, in float32 as supervision has them."""
-    rows = [box(1.25, 2.5, 30.125, 10.0), box(0.0, 0.0, 100.0, 50.0, label="dog")]
-    written(tmp_path, *rows)
-    dataset = load(supervision, tmp_path)
-    assert dataset.classes == ["cat", "dog"]
-    (found,) = dataset.annotations.values()
-    corners = [[r["x"], r["y"], r["x"] + r["w"], r["y"] + r["h"]] for r in rows]
-    assert found.xyxy == pytest.approx(np.array(corners), abs=1e-4)
-    assert found.class_id.tolist() == [0, 1]
-
-
-def test_supervision_reads_the_same_rotated_boxes(supervision, tmp_path):
-    """Corners come in the same order, at the same places."""
-    written(tmp_path, box(20.0, 10.0, 30.0, 12.0, rotation=25.0))
-    (found,) = load(supervision, tmp_path, is_obb=True).annotations.values()
-    corners = geometry.box_corners([[20, 10, 30, 12]], [25])
-    assert found.data["xyxyxyxy"] == pytest.approx(corners, abs=1e-4)
-
-
-def test_supervision_reads_the_same_polygons(supervision, tmp_path):
-    """A polygon's box is the same."""
-    written(tmp_path, polygon((10, 5, 60, 5, 60, 45)))
-    (found,) = load(supervision, tmp_path).annotations.values()
-    assert found.xyxy == pytest.approx(np.array([[10, 5, 60, 45]]), abs=1e-4)
 
 
 # -- Darknet --------------------------------------------------------------------------

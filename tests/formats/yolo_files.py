@@ -6,20 +6,23 @@ import io
 import struct
 import zlib
 
+import numpy as np
 from PIL import Image
 
+from nbannot import geometry
 from nbannot.formats.look import Look
 from nbannot.formats.writing import FolderSink
 from nbannot.formats.yolo import Yolo
 from nbannot.formats.yolo_darknet import YoloDarknet
 from nbannot.ledger import Ledger
 from nbannot.progress import Progress
+from nbannot.schema import BatchBuilder, Label
 from nbannot.sources import open_source
 from nbannot.sources.memory import MemorySource
 
 __all__ = [
-    "YAML", "Exported", "Read", "evidence", "memory", "one_file", "picture", "read", "read_folder",
-    "write",
+    "CAT", "DOG", "YAML", "Exported", "Read", "batch", "box", "evidence", "mask", "memory",
+    "one_file", "picture", "polygon", "read", "read_folder", "write", "written",
 ]  # fmt: skip
 
 YAML = "train: images\nnames:\n  0: cat\n  1: dog\n"
@@ -140,3 +143,46 @@ def write(folder, exported, darknet=False, sizes=None, **options):
 def read_folder(folder, **options):
     """Read a dataset in a folder."""
     return Read(open_source(str(folder)), **options)
+
+
+# -- what there is to write ----------------------------------------------------------------
+
+CAT, DOG = Label("cat"), Label("dog")
+
+
+def batch(*annotations, key="a.png", size=(100, 50), **item):
+    """Return a batch of one image with annotations."""
+    builder = BatchBuilder()
+    width, height = size or (None, None)
+    number = builder.item(key=key, kind="image", width=width, height=height, **item)
+    for annotation in annotations:
+        builder.annotation(number, **{"label": "cat", **annotation})
+    return builder.flush()
+
+
+def box(x=10.0, y=5.0, w=20.0, h=10.0, **more):
+    """Return a box."""
+    return {"type": "box", "x": x, "y": y, "w": w, "h": h, **more}
+
+
+def polygon(points=(0, 0, 50, 0, 50, 50), **more):
+    """Return a polygon."""
+    return {"type": "polygon", "points": [float(p) for p in points], **more}
+
+
+def mask(pixels):
+    """Return a mask."""
+    pixels = np.asarray(pixels, np.uint8)
+    return {
+        "type": "mask",
+        "mask": geometry.mask_to_rle(pixels),
+        "mask_height": pixels.shape[0],
+        "mask_width": pixels.shape[1],
+    }
+
+
+def written(folder, *annotations, labels=(CAT, DOG), **options):
+    """Write one image; return the ledger, the rows of its label file, and all texts."""
+    ledger, texts = write(folder, Exported({"train": batch(*annotations)}, labels), **options)
+    rows = texts.get("labels/train/a.txt", "").splitlines()
+    return ledger, rows, texts

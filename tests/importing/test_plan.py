@@ -24,7 +24,8 @@ from nbannot.schema import Batch
 from tests.datasets import coco_document, picture, write_coco
 
 TRAIN = coco_document(
-    ["a.jpg", "deep/b.jpg"], [(0, "cat", (1, 2, 10, 8)), (0, "dog", (5, 5, 5, 5)), (1, "cat", (0, 0, 3, 3))]
+    ["a.jpg", "deep/b.jpg"],
+    [(0, "cat", (1, 2, 10, 8)), (0, "dog", (5, 5, 5, 5)), (1, "cat", (0, 0, 3, 3))],
 )
 VAL = coco_document(["c.jpg"], [(0, "dog", (2, 2, 4, 4))])
 
@@ -95,7 +96,12 @@ def test_a_changed_source_is_an_update(project: Any, dataset: Path) -> None:
     before = set(project.annotations["annotation_id"])
     changed = coco_document(
         ["a.jpg", "deep/b.jpg", "new.jpg"],
-        [(0, "cat", (1, 2, 10, 8)), (0, "dog", (5, 5, 5, 6)), (1, "cat", (0, 0, 3, 3)), (2, "cat", (1, 1, 1, 1))],
+        [
+            (0, "cat", (1, 2, 10, 8)),
+            (0, "dog", (5, 5, 5, 6)),
+            (1, "cat", (0, 0, 3, 3)),
+            (2, "cat", (1, 1, 1, 1)),
+        ],
     )
     write_coco(dataset, {"train": changed})
     plan = project.plan(dataset)
@@ -121,7 +127,9 @@ def test_items_that_left_the_source_are_kept_and_named(project: Any, dataset: Pa
     assert len(project.items) == 3
 
 
-def fix(tmp_path: Path, boxes: list[Any], images: tuple[str, ...] = ("a.jpg", "deep/b.jpg")) -> Path:
+def fix(
+    tmp_path: Path, boxes: list[Any], images: tuple[str, ...] = ("a.jpg", "deep/b.jpg")
+) -> Path:
     """Write a lone COCO file of corrections."""
     file = tmp_path / "fix.json"
     file.write_text(json.dumps(coco_document(images, boxes)), "utf-8")
@@ -154,7 +162,9 @@ def test_append_adds_and_merge_adds_only_what_is_new(
     """Append keeps all; merge knows what is there, and replaces what has the same id."""
     project.import_dataset(dataset)
     task = project.task("train")
-    same = fix(tmp_path, [(0, "cat", (1, 2, 10, 8)), (0, "dog", (5, 5, 5, 6)), (1, "dog", (9, 9, 1, 1))])
+    same = fix(
+        tmp_path, [(0, "cat", (1, 2, 10, 8)), (0, "dog", (5, 5, 5, 6)), (1, "dog", (9, 9, 1, 1))]
+    )
     merged = task.plan(same, mode="merge")
     # ids 1 to 3: 1 is as it was, 2 and 3 changed
     assert (merged.changes.adds_annotations, merged.changes.removes_annotations) == (2, 2)
@@ -257,7 +267,9 @@ def _is_red(path: Path, box: Any) -> bool:
 
 def test_two_items_of_one_name_are_both_kept(project: Any, tmp_path: Path) -> None:
     """The second has a name of its own, and the ledger names both ids."""
-    document = coco_document(["a.jpg", "a.jpg"], [(0, "cat", (1, 1, 2, 2)), (1, "dog", (3, 3, 2, 2))])
+    document = coco_document(
+        ["a.jpg", "a.jpg"], [(0, "cat", (1, 1, 2, 2)), (1, "dog", (3, 3, 2, 2))]
+    )
     report = project.import_dataset(write_coco(tmp_path / "twins", {"train": document}))
     assert len(project.items) == 2
     assert project.items["key"].is_unique
@@ -273,7 +285,9 @@ def test_a_reader_that_loses_a_record_imports_nothing(
 ) -> None:
     """A reader that can't account for its input fails its own import."""
 
-    def read(self: Any, source: Any, options: Any, ledger: Any, progress: Any, limit: Any = None) -> Any:
+    def read(
+        self: Any, source: Any, options: Any, ledger: Any, progress: Any, limit: Any = None
+    ) -> Any:
         ledger.read(2)
         yield Batch.of({"item": [0], "key": ["a"], "kind": ["image"]})
 
@@ -337,7 +351,7 @@ def test_code_does_the_same(project: Any, dataset: Path) -> None:
     """The code that a plan shows, run, imports the same."""
     plan = project.plan(dataset, labels={"dog": None}, subsets=["train"])
     with nb.open_project() as other:
-        exec(plan.code, {"project": other})  # noqa: S102  the point of the test
+        exec(plan.code, {"project": other})
         plan.apply()
         assert other.annotations["label"].tolist() == project.annotations["label"].tolist()
 
@@ -366,7 +380,10 @@ def test_plans_and_reports_show_themselves(project: Any, tmp_path: Path) -> None
 
 def test_importing_while_reading_gives_what_a_plan_gives(tmp_path: Path, dataset: Path) -> None:
     """Without a look in between the import is done as it is read, with the same outcome."""
-    planned, streamed = nb.open_project(tmp_path / "planned"), nb.open_project(tmp_path / "streamed")
+    planned, streamed = (
+        nb.open_project(tmp_path / "planned"),
+        nb.open_project(tmp_path / "streamed"),
+    )
     with planned, streamed:
         one = planned.plan(dataset).apply()
         two = streamed.import_dataset(dataset)

@@ -101,7 +101,14 @@ def test_into_a_task_with_a_warning(model: Any) -> None:
 def test_a_frame_of_the_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
     """A DataFrame is listed by its variable's name, and its columns get roles."""
     frame = pd.DataFrame(
-        {"path": ["a.jpg", "b.jpg"], "class": ["x", "y"], "x1": [1, 2], "y1": [1, 2], "x2": [5, 6], "y2": [5, 6]}
+        {
+            "path": ["a.jpg", "b.jpg"],
+            "class": ["x", "y"],
+            "x1": [1, 2],
+            "y1": [1, 2],
+            "x2": [5, 6],
+            "y2": [5, 6],
+        }
     )
     variables = {"df": frame, "_hidden": frame, "number": 3}
     monkeypatch.setattr(picker, "notebook_variables", lambda: variables)
@@ -165,7 +172,8 @@ def test_upload_in_chunks(dataset: Path) -> None:
     files = sorted(p for p in dataset.rglob("*") if p.is_file())
     model = nb.ImportModel(nb.open_project())
     described = [
-        {"path": f"pets/{p.relative_to(dataset).as_posix()}", "size": p.stat().st_size} for p in files
+        {"path": f"pets/{p.relative_to(dataset).as_posix()}", "size": p.stat().st_size}
+        for p in files
     ]
     answer, _ = model.upload_begin(described)
     for number, path in enumerate(files):
@@ -256,7 +264,9 @@ def test_random_messages_do_no_harm() -> None:
     project = nb.open_project()
     browser = Browser(nb.ImportWidget(project))
     rng = random.Random(0)
-    names = [n for n in dir(nb.ImportModel) if hasattr(getattr(nb.ImportModel, n), "_nbannot_command")]
+    names = [
+        n for n in dir(nb.ImportModel) if hasattr(getattr(nb.ImportModel, n), "_nbannot_command")
+    ]
 
     def value(depth: int = 0) -> Any:
         kinds = [None, True, -1, 2**63, 1.5, "x", "../../etc/passwd", "upload:9"]

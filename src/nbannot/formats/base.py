@@ -140,5 +140,3 @@ class Format(ABC):
                     hint=f"Choose one of: {', '.join(option.choices)}.",
                 )
         return {name: given.get(name, option.default) for name, option in known.items()}
-
-

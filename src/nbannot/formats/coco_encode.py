@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,36 +50,46 @@ class Encoder:
             ("annotations", self._objects), ("tags", self._tags), ("captions", self._texts)
         )  # fmt: skip
 
-    def encode(self, batch: Batch, images: Mapping[int, int]) -> dict[str, bytes]:
-        """Return the text of a batch for each task that it has rows of."""
+    def encode(self, batch: Batch, images: Mapping[int, int]) -> Callable[[], dict[str, bytes]]:
+        """Number the rows of a batch; return what makes their text for each task that has some.
+
+        The function that is returned is pure: it may run in any thread.
+        """
         rows = self._representable(batch, images)
         self._rows += batch.annotations.num_rows
         types = np.array(rows["type"].to_pylist(), object)
         if not len(types):
-            return {}
-        tasks = np.array([_TASK[t] for t in types], object)
+            return dict
         rows = self._without_holes(rows, types, batch)
         types = np.array(rows["type"].to_pylist(), object)
+        tasks = np.array([_TASK[t] for t in types.tolist()], object)
         partners = _partners(rows, types)
-        ids = np.zeros(len(rows), np.int64).astype(object)
+        labels = rows["label"].to_pylist()
+        known = {name: self._category_of(name) for name in dict.fromkeys(labels)}
+        return partial(
+            _texts, rows, types, tasks, partners,
+            [str(i) for i in self._number(rows, tasks, partners)],
+            [str(images[i]) for i in rows["item"].to_pylist()],
+            ["null" if known[name] is None else str(known[name]) for name in labels],
+        )  # fmt: skip
+
+    def _number(
+        self, rows: pa.Table, tasks: NDArray[Any], partners: Mapping[int, int]
+    ) -> list[int]:
+        # The id of each row; a skeleton has that of the outline that it belongs to.
         source_ids = rows["source_id"].to_pylist()
+        ids = [0] * len(source_ids)
         for numbers, mine in (
             (self._objects, (tasks == "instances") | (tasks == "person_keypoints")),
             (self._tags, tasks == "labels"),
             (self._texts, tasks == "captions"),
         ):
             own = [i for i in np.flatnonzero(mine).tolist() if i not in partners]
-            taken = numbers.take([source_ids[i] for i in own])
-            for i, number in zip(own, taken, strict=True):
+            for i, number in zip(own, numbers.take([source_ids[i] for i in own]), strict=True):
                 ids[i] = number
         for skeleton, outline in partners.items():
             ids[skeleton] = ids[outline]
-        texts = _objects(rows, types, ids, images, self._category_of, partners)
-        out = {}
-        for task in dict.fromkeys(tasks.tolist()):
-            chosen = texts.filter(pa.array(tasks == task))
-            out[task] = "".join(chosen.to_pylist()).encode()
-        return out
+        return ids
 
     def _representable(self, batch: Batch, images: Mapping[int, int]) -> pa.Table:
         # The rows that COCO can hold; each other is a line of the ledger.
@@ -166,18 +177,32 @@ def _partners(rows: pa.Table, types: NDArray[Any]) -> dict[int, int]:
     return found
 
 
+def _texts(
+    rows: pa.Table, types: NDArray[Any], tasks: NDArray[Any], partners: Mapping[int, int],
+    ids: list[str], image_ids: list[str], categories: list[str],
+) -> dict[str, bytes]:  # fmt: skip
+    texts = _objects(rows, types, partners, ids, image_ids, categories)
+    names = list(dict.fromkeys(tasks.tolist()))
+    if len(names) == 1:
+        return {names[0]: _joined_text(texts)}
+    return {name: _joined_text(texts.filter(pa.array(tasks == name))) for name in names}
+
+
+def _joined_text(texts: pa.StringArray) -> bytes:
+    # The texts lie one after the other in one buffer.
+    _, places, data = texts.buffers()
+    ends = np.frombuffer(places, np.int32)
+    return memoryview(data)[ends[texts.offset] : ends[texts.offset + len(texts)]].tobytes()
+
+
 def _objects(
-    rows: pa.Table, types: NDArray[Any], ids: NDArray[Any], images: Mapping[int, int],
-    category_of: Callable[[str | None], int | None], partners: Mapping[int, int],
+    rows: pa.Table, types: NDArray[Any], partners: Mapping[int, int], ids: list[str],
+    image_ids: list[str], categories: list[str],
 ) -> pa.Array:  # fmt: skip
-    labels = rows["label"].to_pylist()
-    known = {name: category_of(name) for name in dict.fromkeys(labels)}
-    categories = [str(known[n]) if n is not None else "null" for n in labels]
-    image_ids = [str(images[i]) for i in rows["item"].to_pylist()]
     placed = np.isin(types.astype(str), [*_OUTLINES, "skeleton"])
     pieces: list[Any] = [
-        ',\n{"id":', pa.array([str(i) for i in ids.tolist()]), ',"image_id":', pa.array(image_ids),
-        ',"category_id":', pa.array(categories),
+        ',\n{"id":', pa.array(ids), ',"image_id":', pa.array(image_ids), ',"category_id":',
+        pa.array(categories),
     ]  # fmt: skip
     if placed.any():
         boxes = _boxes(rows, types)

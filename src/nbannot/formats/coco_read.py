@@ -38,6 +38,8 @@ _ORDER = (
     "instances", "", "person_keypoints", "keypoints", "stuff", "panoptic", "captions", "labels",
     "image_info",
 )  # fmt: skip
+# "info" and "licenses" describe the file, no record, and practically every file has them.
+_READ = {"categories", "info", "licenses"}
 _CATEGORY_0 = re.compile(rb'"category_id"\s*:\s*"?0(?![\w.])')
 
 
@@ -121,7 +123,7 @@ class _Subset:
         self._names[part.path] = self._labels.add(
             categories, part.path, lambda: _CATEGORY_0.search(document.data) is not None
         )
-        unread = [k for k, v in document.rest.items() if k != "categories" and _says_something(v)]
+        unread = [k for k, v in document.rest.items() if k not in _READ and _says_something(v)]
         if unread:
             text = f"{part.path} also holds {', '.join(unread)}, which were not read"
             self._ledger.note("not read", file=part.path, message=text)

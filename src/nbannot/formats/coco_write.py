@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any, BinaryIO
 
@@ -26,6 +28,7 @@ from .writing import Export, Sink, safe_path
 
 __all__ = ["write_coco"]
 
+_WORKERS = 2  # numbers become text without Python's lock
 _UNSAFE = re.compile(r'[\\/:*?"<>|\x00-\x1f]')
 _OWN = ("id", "file_name", "width", "height")
 _OWN_KEY = re.compile(r'"(?:id|file_name|width|height)"')
@@ -133,6 +136,7 @@ class _Subset:
         self._export, self._subset, self._name, self._sink = export, subset, name, sink
         self._categories, self._ledger, self._progress = categories, ledger, progress
         self._lost = lost
+        self._out: BinaryIO | None = None
         self._images: list[str] = []
         self._media: list[tuple[str, int]] = []
         self._image_ids = Ids(0)
@@ -142,27 +146,20 @@ class _Subset:
     def write(self) -> None:
         """Write all; annotations go out batch by batch, images after them."""
         self._progress.start(f"Writing {self._name}", None, "images")
-        with ExitStack() as stack:
-            out: BinaryIO | None = None
+        with ThreadPoolExecutor(_WORKERS, "coco") as pool, ExitStack() as stack:
+            pending: deque[tuple[Future[dict[str, bytes]], int]] = deque()
             for batch in self._export.batches(self._subset):
                 images = self._add_images(batch)
                 self._count_lost(batch.annotations)
-                texts = self._encoder.encode(batch, images)
-                for task, text in texts.items():
-                    if task != "instances":
-                        self._others[task].append(text)
-                        continue
-                    if out is None:
-                        out = stack.enter_context(self._sink.open(self._path("instances")))
-                        self._begin(out)
-                        text = text[1:]  # no comma before the first
-                    out.write(text)
-                self._progress.advance(len(images))
-            if out is None and not any(self._others.values()):
-                out = stack.enter_context(self._sink.open(self._path("instances")))
-                self._begin(out)
-            if out is not None:
-                self._end(out)
+                pending.append((pool.submit(self._encoder.encode(batch, images)), len(images)))
+                if len(pending) > _WORKERS:
+                    self._take(*pending.popleft(), stack)
+            while pending:
+                self._take(*pending.popleft(), stack)
+            if self._out is None and not any(self._others.values()):
+                self._open(stack)
+            if self._out is not None:
+                self._end(self._out)
         for task, pieces in self._others.items():
             if pieces:
                 with self._sink.open(self._path(task)) as out:
@@ -174,6 +171,21 @@ class _Subset:
         for path, item in self._media if self._sink.saves_media else ():
             self._sink.add_media(path, item)
             self._progress.advance()
+
+    def _take(self, made: Future[dict[str, bytes]], count: int, stack: ExitStack) -> None:
+        for task, text in made.result().items():
+            if task != "instances":
+                self._others[task].append(text)
+            elif self._out is None:
+                self._open(stack).write(text[1:])  # no comma before the first
+            else:
+                self._out.write(text)
+        self._progress.advance(count)
+
+    def _open(self, stack: ExitStack) -> BinaryIO:
+        self._out = stack.enter_context(self._sink.open(self._path("instances")))
+        self._begin(self._out)
+        return self._out
 
     def _path(self, task: str) -> str:
         return f"annotations/{task}_{self._name}.json"

@@ -6,7 +6,7 @@ import io
 import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -72,7 +72,7 @@ class Sink(ABC):
             stream.write(data.encode() if isinstance(data, str) else data)
 
     @abstractmethod
-    def open(self, path: str):  # type: ignore[no-untyped-def]
+    def open(self, path: str) -> AbstractContextManager[BinaryIO]:
         """Return a context manager of a binary stream that becomes the file `path`.
 
         One file at a time. Raises UnsafeSourceError for a path that leaves the target.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -104,15 +105,21 @@ class _Part:
 
     # -- the ledger -------------------------------------------------------------------
 
+    @cached_property
+    def rank(self) -> Integers:
+        # Counted within the item from 1: the name of an annotation that a user can find again.
+        order = np.argsort(self.owner, kind="stable")
+        rank: Integers = np.empty(len(order), np.int64)
+        rank[order] = np.arange(1, len(order) + 1)
+        rank -= np.searchsorted(self.owner[order], self.owner)
+        return rank
+
     def tell(self, how: str, index: Iterable[int], reason: str, text: str) -> None:
         places = list(index)
         if not places:
             return
         owners = self.owner[places].tolist()
-        # Counted within the item: the name of an annotation that a user can find again.
-        first = np.searchsorted(np.sort(self.owner), self.owner[places])
-        rank = np.argsort(np.argsort(self.owner, kind="stable"), kind="stable")[places] - first
-        names = [f"annotation {n + 1}" for n in rank.tolist()]
+        names = [f"annotation {n}" for n in self.rank[places].tolist()]
         keys = [self.keys[i] for i in owners]
         getattr(self.encoder.ledger, how)(
             reason,
@@ -152,7 +159,14 @@ class _Part:
         texts = pc.cast(pa.array(np.round(flat, _DECIMALS) + 0.0), pa.string())
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
         lines = pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), texts), " ").to_pylist()
+        finite = np.isfinite(flat)
+        if not finite.all():
+            fine = np.logical_and.reduceat(finite, offsets[:-1])
+            text = "one of its coordinates is infinite or not a number"
+            self.reject(index[~fine], "coordinate is not a number", text)
         for i, line in zip(index.tolist(), lines, strict=True):
+            if not self.good[i]:
+                continue
             tail = self.suffix[i] if self.suffix is not None else ""
             self.rows[i].append(f"{self.prefix[i]} {line}{tail}")
 

@@ -12,8 +12,8 @@ import pyarrow as pa
 from ..formats.base import Candidate, Format
 from ..ledger import Ledger
 from ..media.images import thumbnails
-from ..project import Page
 from ..palette import color_of
+from ..project import Page
 from ..sources.base import Source
 from .staging import Staged
 
@@ -37,7 +37,7 @@ def staged_page(
     label: str | None = None,
     positions: Sequence[int] | None = None,
 ) -> Page:
-    """Return items of what was read, `count` from `start` on (or those at `positions`), as a Page."""
+    """Return items of what was read as a Page: `count` from `start` on, or those at `positions`."""
     if positions is None:
         all_positions = (
             np.arange(staged.items.num_rows)
@@ -115,7 +115,9 @@ def plan_text(plan: Plan) -> str:
     lines = [f"Plan: {title_of(plan)}", f"  {plan.changes.text}"]
     if plan.changes.warning:
         lines.append(f"  Warning: {plan.changes.warning}")
-    lines += [f"  {name}: {items:,} items, {rows:,} annotations" for name, items, rows in plan.subsets]
+    lines += [
+        f"  {name}: {items:,} items, {rows:,} annotations" for name, items, rows in plan.subsets
+    ]
     lines += [f"  {text}" for text in _account(plan)]
     return "\n".join(lines)
 
@@ -130,13 +132,11 @@ def report_text(report: Report) -> str:
 
 def _account(thing: Plan | Report) -> list[str]:
     balance = thing.balance
-    lines = [
+    total = (
         f"{balance.read:,} records read = {balance.imported:,} imported + "
         f"{balance.warned:,} with a warning + {balance.rejected:,} rejected"
-    ]
-    words = {"rejected": "rejected", "warning": "warning", "note": "note"}
-    lines += [f"{words[kind]}: {reason} ({n:,})" for kind, reason, n in thing.notes.groups()]
-    return lines
+    )
+    return [total, *(f"{kind}: {reason} ({n:,})" for kind, reason, n in thing.notes.groups())]
 
 
 def plan_html(plan: Plan) -> str:
@@ -152,7 +152,12 @@ def plan_html(plan: Plan) -> str:
     )
     labels = sorted(plan.labels, key=lambda m: -m.count)
     rows = [
-        (m.name, f"{m.count:,}", f"{m.action} {m.to}" if m.action == "map" else m.action, m.suggestion)
+        (
+            m.name,
+            f"{m.count:,}",
+            f"{m.action} {m.to}" if m.action == "map" else m.action,
+            m.suggestion,
+        )
         for m in labels[:12]
     ]
     if rows:
@@ -161,7 +166,9 @@ def plan_html(plan: Plan) -> str:
         body += _line(f"… and {len(labels) - 12} more labels")
     evidence = plan.candidates[0].evidence if plan.candidates else ()
     found = _line(f"{plan.format.title}: {'; '.join(evidence)}") if evidence else ""
-    return _card(f"Plan: {title_of(plan)}", parts, found + body + _ledger_html(plan.notes, plan.balance))
+    return _card(
+        f"Plan: {title_of(plan)}", parts, found + body + _ledger_html(plan.notes, plan.balance)
+    )
 
 
 def report_html(report: Report) -> str:
@@ -174,7 +181,11 @@ def report_html(report: Report) -> str:
 def _ledger_html(notes: Ledger, balance: Any) -> str:
     out = _table(
         ("records read", "imported", "with a warning", "rejected"),
-        [tuple(f"{n:,}" for n in (balance.read, balance.imported, balance.warned, balance.rejected))],
+        [
+            tuple(
+                f"{n:,}" for n in (balance.read, balance.imported, balance.warned, balance.rejected)
+            )
+        ],
     )
     groups = notes.groups()
     rows = []
@@ -191,9 +202,7 @@ def _ledger_html(notes: Ledger, balance: Any) -> str:
 
 def _card(title: str, lines: Iterable[str], body: str = "") -> str:
     head = f"<div style='font-weight:600;margin-bottom:4px'>{html.escape(title)}</div>"
-    return (
-        "<div style='max-width:60em'>" + head + "".join(map(_line, lines)) + body + "</div>"
-    )
+    return "<div style='max-width:60em'>" + head + "".join(map(_line, lines)) + body + "</div>"
 
 
 def _line(text: str) -> str:
@@ -207,4 +216,6 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         "<tr>" + "".join(f"<td {cell}>{html.escape(str(v))}</td>" for v in row) + "</tr>"
         for row in rows
     )
-    return f"<table style='margin:6px 0'><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+    return (
+        f"<table style='margin:6px 0'><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+    )

@@ -45,7 +45,9 @@ def check_images(staged: Staged, source: Source, ledger: Ledger, progress: Progr
         try:
             info = probe_source_image(source, media[i])
         except NbannotError as error:
-            _say(ledger, "warn", "the image can't be read", keys[i].as_py(), media[i], error.message)
+            _say(
+                ledger, "warn", "the image can't be read", keys[i].as_py(), media[i], error.message
+            )
             progress.advance()
             continue
         if np.isnan(widths[i]) or np.isnan(heights[i]):
@@ -110,7 +112,17 @@ def _turn(staged: Staged, turned: dict[int, tuple[int, float, float]]) -> None:
                 int(r): _turn_row(rows.slice(r, 1).to_pylist()[0], *by_number[int(owner[r])])
                 for r in mine
             }
-            for name in ("x", "y", "w", "h", "rotation", "points", "mask", "mask_height", "mask_width"):
+            for name in (
+                "x",
+                "y",
+                "w",
+                "h",
+                "rotation",
+                "points",
+                "mask",
+                "mask_height",
+                "mask_width",
+            ):
                 values = rows[name].to_pylist()
                 for r, row in fixed.items():
                     values[r] = row[name]

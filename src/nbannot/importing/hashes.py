@@ -25,7 +25,9 @@ def row_hashes(rows: pa.Table, columns: Sequence[str]) -> Hashes:
     for k, name in enumerate(columns):
         values = rows[name].combine_chunks()
         if isinstance(values, pa.ChunkedArray):
-            values = pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], values.type)
+            values = (
+                pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], values.type)
+            )
         if values.null_count == len(values):
             continue
         each = _mix(_column(values) + np.uint64((k + 1) * int(_PRIME) % 2**64))

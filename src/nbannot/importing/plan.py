@@ -352,7 +352,9 @@ def fill_plan(plan: Plan, progress: Progress, previous: Mapping[str, Any] | None
 
 def target_json(plan: Plan) -> str:
     """Return the key that, with the source's uri, tells whether an import is a repetition."""
-    return json.dumps({"format": plan.format.name, **plan.request.key()}, sort_keys=True, default=str)
+    return json.dumps(
+        {"format": plan.format.name, **plan.request.key()}, sort_keys=True, default=str
+    )
 
 
 def settle(plan: Plan, progress: Progress, previous: Mapping[str, Any] | None = None) -> None:

@@ -149,7 +149,7 @@ class _Writer:
             if self._error is None:
                 try:
                     self._write(*batch)
-                except BaseException as error:  # handed to the thread that reads
+                except BaseException as error:  # noqa: BLE001  handed to the thread that reads
                     self._error = error
 
     def _write(self, declared: tuple[Label, ...], rows: pa.Table) -> None:

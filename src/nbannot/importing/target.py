@@ -132,9 +132,7 @@ class Target:
         return int((self.item_ids != LEFT_OUT).sum())
 
 
-def resolve_target(
-    plan: Plan, progress: Progress, previous: Mapping[str, Any] | None
-) -> Target:
+def resolve_target(plan: Plan, progress: Progress, previous: Mapping[str, Any] | None) -> Target:
     """Decide where everything goes; problems become lines of ``plan.notes``."""
     progress.start("Comparing with the project")
     if plan.request.into is not None:
@@ -180,7 +178,9 @@ def _earlier_tasks(
         return {}, []
     summary = json.loads(previous["summary"] or "{}")
     live = {t.task_id: t.name for t in plan.project.task_list()}
-    tasks = {s: (int(i), live[int(i)]) for s, i in summary.get("tasks", {}).items() if int(i) in live}
+    tasks = {
+        s: (int(i), live[int(i)]) for s, i in summary.get("tasks", {}).items() if int(i) in live
+    }
     return tasks, [*summary.get("chain", []), int(previous["request_id"])]
 
 
@@ -257,7 +257,7 @@ def _update(
     if gone:
         plan.notes.note(
             "no longer in the source",
-            message=f"{gone} items of the last import are not in the source any more; they are kept",
+            message=f"{gone} items of the last import are not in the source now; they are kept",
         )
     leaving = (owner >= 0) & changed[np.maximum(owner, 0)]
     removed: NDArray[np.int64] = old["annotation_id"].to_numpy()[leaving]

@@ -49,7 +49,7 @@ class BaseWidget(anywidget.AnyWidget):
         # wait while a cell runs; honour the subshell that the frontend chose. A private name:
         # tests/browser/test_cancel.py fails when it goes.
         if hasattr(self.comm, "_reply_subshell_for"):
-            self.comm._reply_subshell_for = lambda data, default: default
+            self.comm._reply_subshell_for = lambda data, default: default  # noqa: SLF001
         self.on_msg(lambda _, message, buffers: self._answer(message, buffers))
 
     def _answer(self, message: Any, buffers: Any = ()) -> None:
@@ -77,7 +77,7 @@ class BaseWidget(anywidget.AnyWidget):
     def _run(self, call_id: Any, method: Any, params: dict[str, Any]) -> None:
         try:
             result, out = method(self, **params)
-        except Exception as error:  # whatever it is, the browser must hear of it
+        except Exception as error:  # noqa: BLE001  whatever it is, the browser must hear of it
             self._fail(call_id, error)
         else:
             self.send({"kind": "result", "id": call_id, "result": result}, list(out))
@@ -86,4 +86,3 @@ class BaseWidget(anywidget.AnyWidget):
         if not isinstance(error, (NbannotError, TypeError)):
             logger.error("nbannot: unexpected error", exc_info=error)
         self.send({"kind": "error", "id": call_id, **error_dict(error)})
-

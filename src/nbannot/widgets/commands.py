@@ -27,7 +27,7 @@ def command(*, inline: bool = False) -> Callable[[F], F]:
     """
 
     def mark(method: F) -> F:
-        method._nbannot_command = {"inline": inline}  # type: ignore[attr-defined]
+        method._nbannot_command = {"inline": inline}  # type: ignore[attr-defined]  # noqa: SLF001
         return method
 
     return mark

@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 
 from ..errors import NbannotError, OptionError, SourceError
-from ..formats import get_format
+from ..formats import detect, get_format
 from ..formats.base import Candidate
 from ..importing import Report, Request
-from ..importing.plan import Plan, choose_format, detect_formats, read, settle, target_json
+from ..importing.plan import Plan, choose_format, read, settle, target_json
 from ..progress import Progress, ProgressState
 from ..sources import Source, open_source
 from . import picker, views
@@ -175,7 +175,7 @@ class ImportModel(UploadCommands, traitlets.HasTraits):
             return open_source(variables[value], name=value)
         if kind == "upload":
             return self.uploaded(value)
-        return open_source(Path(self.location, os.path.expanduser(name)))
+        return open_source(Path(self.location, Path(name).expanduser()))
 
     # -- the work, on a thread ------------------------------------------------------------
 
@@ -206,7 +206,7 @@ class ImportModel(UploadCommands, traitlets.HasTraits):
         with self._publish():
             self._forget_source()
         progress.start(f"Looking at {source.name}")
-        candidates = detect_formats(source)
+        candidates = detect(source)
         progress.check()
         with self._publish():
             self.candidates = views.candidates_view(candidates)
@@ -233,8 +233,10 @@ class ImportModel(UploadCommands, traitlets.HasTraits):
         if kind == "new":
             return None
         try:
-            return self._project.task_by_id(int(number)) if kind == "task" else (
-                self._project.job_by_id(int(number))
+            return (
+                self._project.task_by_id(int(number))
+                if kind == "task"
+                else (self._project.job_by_id(int(number)))
             )
         except ValueError:
             raise OptionError(f"There is no target {self.target!r}") from None
@@ -302,7 +304,7 @@ class ImportModel(UploadCommands, traitlets.HasTraits):
     def refresh(self) -> Answer:
         """List the folder, the notebook's tables and the project's tasks anew."""
         with self._publish():
-            self.location = self.location or os.getcwd()
+            self.location = self.location or str(Path.cwd())
             try:
                 self.entries, self.entries_total = picker.list_folder(self.location, self.filter)
             except NbannotError as error:
@@ -318,10 +320,12 @@ class ImportModel(UploadCommands, traitlets.HasTraits):
         Raises:
             NbannotError: nothing is ready, or what went wrong.
         """
-        self.wait()._start()
         self.wait()
-        assert self._plan is not None and self._plan.report is not None
-        return self._plan.report
+        self._start()
+        self.wait()
+        report = self._plan.report if self._plan is not None else None
+        assert report is not None
+        return report
 
     def _start(self) -> None:
         plan = self._plan
@@ -397,7 +401,9 @@ class ImportModel(UploadCommands, traitlets.HasTraits):
     ) -> Answer:
         """Answer a page of what would be imported: a header and one buffer per column."""
         plan = self._ready_plan()
-        page = plan.page(start, min(count, 200), min(size_px, 512), subset=subset or None, label=label or None)
+        page = plan.page(
+            start, min(count, 200), min(size_px, 512), subset=subset or None, label=label or None
+        )
         return page.encode()
 
     @command()

@@ -26,7 +26,9 @@ class ImportWidget(BaseWidget, ImportModel):
 
     _esm, _css = asset("import.js"), asset("import.css")
 
-    def __init__(self, project: Project | None = None, source: object = None, **traits: Any) -> None:
+    def __init__(
+        self, project: Project | None = None, source: object = None, **traits: Any
+    ) -> None:
         if project is None:
             from ..project import open_project
 

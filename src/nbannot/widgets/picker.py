@@ -17,7 +17,18 @@ LIMIT = 500
 """Entries of a folder that are listed; a filter finds the others."""
 
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-_ANNOTATIONS = (".csv", ".json", ".jsonl", ".ndjson", ".parquet", ".tsv", ".txt", ".xml", ".yaml", ".yml")
+_ANNOTATIONS = (
+    ".csv",
+    ".json",
+    ".jsonl",
+    ".ndjson",
+    ".parquet",
+    ".tsv",
+    ".txt",
+    ".xml",
+    ".yaml",
+    ".yml",
+)
 _ORDER = {"folder": 0, "archive": 1, "file": 2, "image": 3}
 
 
@@ -32,7 +43,9 @@ def list_folder(location: str, text: str = "") -> tuple[list[dict[str, Any]], in
     """
     try:
         with os.scandir(location) as scan:
-            found = [e for e in scan if not e.name.startswith(".") and text.lower() in e.name.lower()]
+            found = [
+                e for e in scan if not e.name.startswith(".") and text.lower() in e.name.lower()
+            ]
     except OSError as error:
         raise SourceError(
             f"The folder can't be listed: {error.strerror}", where=location
@@ -87,9 +100,9 @@ def complete(text: str, base: str, limit: int = 20) -> list[str]:
         return []
     prefix = f"{folder}/" if "/" in text else ""
     hidden = start.startswith(".")
-    return [
-        prefix + n for n in names if n.startswith(start) and (hidden or not n.startswith("."))
-    ][:limit]
+    return [prefix + n for n in names if n.startswith(start) and (hidden or not n.startswith("."))][
+        :limit
+    ]
 
 
 def list_frames(namespace: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
@@ -106,7 +119,12 @@ def list_frames(namespace: Mapping[str, object] | None = None) -> list[dict[str,
             kind = type(value)
             library = kind.__module__.partition(".")[0]
             found.append(
-                {"name": name, "kind": f"{library}.{kind.__name__}", "rows": size[0], "columns": size[1]}
+                {
+                    "name": name,
+                    "kind": f"{library}.{kind.__name__}",
+                    "rows": size[0],
+                    "columns": size[1],
+                }
             )
     return sorted(found, key=lambda f: str(f["name"]))
 

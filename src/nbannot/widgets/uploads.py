@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 from ..errors import OptionError, SourceError
@@ -51,11 +51,11 @@ class UploadCommands:
         del self._uploads[upload]
         return {}, []
 
-    def upload(self, number: str) -> UploadSource:
+    def upload(self, number: Hashable) -> UploadSource:
         """Return the upload of that number; raise `SourceError` where there is none."""
-        if not isinstance(number, str) or number not in self._uploads:
+        if number not in self._uploads:
             raise SourceError("There is no such upload any more", hint="Upload the files again.")
-        return self._uploads[number]
+        return self._uploads[str(number)]
 
     def uploaded(self, number: str) -> Source:
         """Return a complete upload as a source."""

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..formats.base import Candidate, Format
 from ..ledger import Ledger
-from ..progress import ProgressState
 from ..palette import color_of
+from ..progress import ProgressState
 
 if TYPE_CHECKING:
     from ..importing import Plan

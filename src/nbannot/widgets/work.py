@@ -75,6 +75,6 @@ class Worker:
         except Cancelled:
             if self._newest is progress:
                 self._on_cancel()
-        except Exception as error:  # shown, whatever it is: a thread has no other way out
+        except Exception as error:  # noqa: BLE001  shown: a thread has no other way out
             if self._newest is progress:
                 self._on_error(error)

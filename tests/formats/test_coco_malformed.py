@@ -134,6 +134,21 @@ def test_bytes_that_are_not_utf8_are_named():
     assert ("", "the file is not UTF-8") in lines(found, "note")
 
 
+def test_numbers_of_any_length_are_read():
+    """Thousands of digits are an id as text, or no coordinate; they stop nothing."""
+    long = "9" * 5000
+    whole = document(
+        annotation(1, bbox=["LONG", 2, 3, 4]), annotation("LONG"), annotation(3, image_id="LONG"),
+        annotation(4, area="LONG"), annotation(5, attributes={"n": "LONG"}), annotation(6),
+        images=[*document()["images"], {"id": "LONG", "file_name": "c.png", "width": "LONG"}],
+        categories=[{"id": 1, "name": "cat"}, {"id": "LONG", "name": "long"}],
+    )  # fmt: skip
+    found = read_document(json.dumps(whole).replace('"LONG"', long))
+    assert found.labels["long"].source_id == long
+    assert [row["key"] for row in found.annotations] == ["a.png", "c.png", *["a.png"] * 3]
+    assert [record for record, _ in lines(found, "rejected")] == ["annotation id 1"]
+
+
 def test_repeated_keys_are_named():
     """Of two equal keys JSON keeps the last: the record says so."""
     twice = json.dumps(annotation(7)).replace('"iscrowd"', '"bbox": [5, 6, 7, 8], "iscrowd"')

@@ -15,7 +15,7 @@ from msgspec import Raw
 from numpy.typing import NDArray
 
 from ..schema import offsets
-from .coco_json import plain_json
+from .coco_json import loads, plain_json
 from .coco_records import Annotation
 from .coco_segmentation import ABSENT, Odd
 
@@ -55,7 +55,7 @@ def _split(text: bytes, is_box: bool) -> _Attributes:
     if not text:
         return _Attributes(None)
     try:
-        values = json.loads(text)
+        values = loads(text)
     except ValueError as error:
         raise Odd from error
     if values is None:
@@ -186,10 +186,10 @@ def _tail(row: dict[str, Any], area: float, placed: bool) -> str:
     values: dict[str, Any] = {}
     if placed:
         values = {"area": area if np.isfinite(area) else 0.0, "iscrowd": 0}
-    extra = json.loads(row["extra"] or "{}")
+    extra = loads(row["extra"] or "{}")
     extra = extra if isinstance(extra, dict) else {"extra": extra}
     values.update((k, v) for k, v in extra.items() if k not in _OWN)
-    attributes = json.loads(row["attributes"] or "{}")
+    attributes = loads(row["attributes"] or "{}")
     attributes = attributes if isinstance(attributes, dict) else {"attributes": attributes}
     given = {
         "occluded": row["occluded"], "rotation": row["rotation"], "keyframe": row["keyframe"],

@@ -94,11 +94,12 @@ class Encoder:
     def _representable(self, batch: Batch, images: Mapping[int, int]) -> pa.Table:
         # The rows that COCO can hold; each other is a line of the ledger.
         rows = batch.annotations
-        names = dict(
-            zip(batch.items["item"].to_pylist(), batch.items["key"].to_pylist(), strict=True)
-        )
         types, items = rows["type"].to_pylist(), rows["item"].to_pylist()
         bad = ~_finite(rows)
+        if not bad.any() and set(types) <= _TASK.keys() and images.keys() >= set(items):
+            return rows
+        numbers, names = batch.items["item"].to_pylist(), batch.items["key"].to_pylist()
+        key_of = dict(zip(numbers, names, strict=True))
         keep = []
         for i, (kind, item) in enumerate(zip(types, items, strict=True)):
             if item not in images:
@@ -111,7 +112,7 @@ class Encoder:
                 keep.append(i)
                 continue
             record = f"annotation {self._rows + i + 1}"
-            key = names.get(item, "")
+            key = key_of.get(item, "")
             self._ledger.reject(
                 reason, file=key, record=record, item=key, message=f"{record} of {key}: {text}"
             )

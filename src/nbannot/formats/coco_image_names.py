@@ -12,6 +12,7 @@ from msgspec import Raw
 
 from ..errors import UnsafeSourceError
 from ..ledger import Ledger
+from .coco_json import loads
 from .coco_labels import ident
 from .media_index import as_path
 
@@ -30,7 +31,7 @@ __all__ = [
 
 MAX_SIDE = 2**31 - 1
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-_NUMBER = re.compile(rb"-?\d+(?:\.0+)?")
+_NUMBER = re.compile(rb"\d{1,10}(?:\.0+)?")
 
 
 class Named(NamedTuple):
@@ -110,7 +111,7 @@ def id_of(raw: Raw | None) -> int | str | None:
     if raw is None:
         return None
     text = bytes(raw)
-    return int(text) if text.isdigit() else ident(json.loads(text))
+    return int(text) if text.isdigit() and len(text) < 20 else ident(loads(text))
 
 
 def text_of(raw: Raw | None) -> str | None:
@@ -122,7 +123,7 @@ def text_of(raw: Raw | None) -> str | None:
         return None
     if b"\\" not in data:
         return data[1:-1].decode("utf-8", "replace")
-    text: str = json.loads(data)
+    text: str = loads(data)
     return text
 
 

@@ -34,7 +34,7 @@ from .coco_image_names import (
     side,
     text_of,
 )  # fmt: skip
-from .coco_json import Document, plain_json
+from .coco_json import Document, loads, plain_json
 from .coco_layout import Part, near
 from .media_index import MediaIndex
 
@@ -253,7 +253,7 @@ class Images:
         image.pop("file_name", None)
         other, known = meta_of(image), columns["meta"][row]
         if other is not None and other != known:
-            columns["meta"][row] = plain_json({**json.loads(other), **json.loads(known or "{}")})
+            columns["meta"][row] = plain_json({**loads(other), **loads(known or "{}")})
 
     def _add(
         self, name: Named, given: str | None, image: dict[str, Raw], key: int | str | None,

@@ -20,7 +20,7 @@ from ..errors import BrokenFileError
 from ..ledger import Ledger
 from ..sources.base import Source
 
-__all__ = ["Document", "open_document", "plain_json"]
+__all__ = ["Document", "loads", "open_document", "plain_json"]
 
 LINE_SUFFIXES = (".jsonl", ".ndjson")
 _STRING_OR_NAN = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b')
@@ -31,6 +31,7 @@ _ESCAPE = re.compile(
 )
 _PLAIN_ID = re.compile(r"[\w.:-]+", re.ASCII)
 _SLICE = 1 << 24
+_DIGITS = 4000  # Python refuses to convert more than 4300
 _COUNTED = ("images", "annotations")
 
 
@@ -138,6 +139,17 @@ def broken_json(path: str, data: bytes, error: Exception) -> BrokenFileError:
     return BrokenFileError(f"The file is not valid JSON near {near!r}", where=where, hint=hint)
 
 
+def loads(text: bytes | str, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
+    """Return the value of a JSON text; a number too long for Python's int stays text."""
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "replace")
+    return json.loads(text, object_pairs_hook=pairs, parse_int=_int)
+
+
+def _int(digits: str) -> int | str:
+    return int(digits) if len(digits) < _DIGITS else digits
+
+
 def plain_json(value: Any) -> str:
     """Return a value as compact, strict JSON text (ASCII; NaN and infinities as text)."""
     try:
@@ -219,7 +231,7 @@ def _from_lines(path: str, data: bytes, ledger: Ledger) -> Document:
             keys = msgspec.json.decode(line, type=dict[str, Raw])
             images += msgspec.json.decode(keys.get("images", Raw(b"[]")), type=list[Raw])
             annotations += msgspec.json.decode(keys.get("annotations", Raw(b"[]")), type=list[Raw])
-            categories += json.loads(bytes(keys.get("categories", Raw(b"[]"))))
+            categories += loads(bytes(keys.get("categories", Raw(b"[]"))))
         except (ValueError, RecursionError) as error:
             keys, text = {"": Raw()}, f"line {number} of {path} is not a JSON object: {error}"
         else:
@@ -229,7 +241,7 @@ def _from_lines(path: str, data: bytes, ledger: Ledger) -> Document:
         elif "file_name" in keys:
             images.append(Raw(line))
         elif "name" in keys and "id" in keys:
-            categories.append(json.loads(line))
+            categories.append(loads(line))
         elif not keys.keys() & {"images", "annotations", "categories"}:
             ledger.read()
             ledger.reject(
@@ -253,7 +265,7 @@ def _pairs(text: bytes) -> tuple[dict[str, Any], list[str]]:
         repeated[:] = sorted(twice)  # the top level ends last
         return found
 
-    found = json.loads(text.decode("utf-8", "replace"), object_pairs_hook=pairs)
+    found = loads(text, pairs)
     return (found, repeated) if isinstance(found, dict) else ({}, [])
 
 

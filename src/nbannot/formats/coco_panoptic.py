@@ -6,7 +6,6 @@ A segment's id is R + 256 G + 65536 B of its colour; 0 is nobody's. Each segment
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,7 +19,7 @@ from ..errors import SourceError
 from ..geometry import mask_to_rle
 from ..schema import BatchBuilder
 from ..sources.base import Source
-from .coco_json import Document, plain_json
+from .coco_json import Document, loads, plain_json
 from .coco_labels import ident
 from .coco_layout import Part
 from .coco_records import Annotation, Lines
@@ -140,7 +139,7 @@ class PanopticReader:
 
 def _object(raw: Raw) -> dict[str, Any]:
     try:
-        values = json.loads(bytes(raw).decode("utf-8", "replace"))
+        values = loads(bytes(raw))
     except (ValueError, RecursionError):
         return {}
     return values if isinstance(values, dict) else {}

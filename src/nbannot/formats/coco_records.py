@@ -17,7 +17,7 @@ import numpy as np
 from msgspec import Raw
 
 from ..ledger import Ledger
-from .coco_json import Document, plain_json
+from .coco_json import Document, loads, plain_json
 from .coco_labels import ident
 from .coco_segmentation import ABSENT
 
@@ -117,7 +117,7 @@ def _find_twice(text: bytes, raws: list[Raw], places: Sequence[int], lines: Line
     for raw, at in zip(raws, places, strict=True):
         if _colons(raw) is not None:
             continue
-        values = json.loads(bytes(raw).decode("utf-8", "replace"), object_pairs_hook=list)
+        values = loads(bytes(raw), list)
         names = [k for k, _ in values]
         twice = sorted({n for n in names if names.count(n) > 1})
         if twice:
@@ -163,7 +163,7 @@ def _utf8(raw: Raw) -> str:
 
 def _one(raw: Raw, at: int, lines: Lines) -> Annotation | None:
     try:
-        values = json.loads(bytes(raw).decode("utf-8", "replace"))
+        values = loads(bytes(raw))
     except (ValueError, RecursionError) as error:
         values = error
     if not isinstance(values, dict):
@@ -175,12 +175,12 @@ def _one(raw: Raw, at: int, lines: Lines) -> Annotation | None:
 
 def again(record: Annotation, lines: Lines) -> Annotation | None:
     """Mend a decoded record whose geometry turned out to have an unusual shape."""
-    values: dict[str, Any] = json.loads("{" + record.more + "}") if record.more else {}
+    values: dict[str, Any] = loads("{" + record.more + "}") if record.more else {}
     for name in _Keys.__struct_fields__:
         value = getattr(record, name)
         if isinstance(value, Raw):
             if value is not ABSENT and bytes(value):
-                values[name] = json.loads(bytes(value).decode("utf-8", "replace"))
+                values[name] = loads(bytes(value))
         elif value is not None:
             values[name] = value
     return mend(values, record.at, lines)

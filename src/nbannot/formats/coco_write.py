@@ -22,7 +22,7 @@ from ..ledger import Ledger
 from ..progress import Progress
 from ..schema import DEFAULT_SUBSET, Batch, Label
 from .coco_encode import Encoder
-from .coco_json import plain_json
+from .coco_json import loads, plain_json
 from .coco_labels import category_of, ident
 from .writing import Export, Sink, safe_path
 
@@ -121,7 +121,7 @@ class Ids:
 def _whole(text: str | None) -> int | None:
     if text is None:
         return None
-    if text.isdecimal() and (text[0] != "0" or text == "0"):
+    if text.isdecimal() and len(text) < 40 and (text[0] != "0" or text == "0"):
         return int(text)
     return None
 
@@ -264,5 +264,5 @@ def _image(row: dict[str, Any], key: str, number: int) -> str:
 
 
 def _pairs(text: str) -> Iterable[tuple[str, Any]]:
-    values = json.loads(text)
+    values = loads(text)
     return values.items() if isinstance(values, dict) else [("meta", values)]

@@ -35,7 +35,7 @@ class BoxValue(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 class PolygonValue(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """The value of a plain polygon: closed, with three points or more, and one label."""
+    """The value of a plain polygon: three points or more, one label, not said to be open."""
 
     points: Annotated[list[tuple[float, float]], Meta(min_length=3)]
     labels: tuple[str] = field(name="polygonlabels")

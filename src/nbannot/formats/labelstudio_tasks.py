@@ -102,6 +102,8 @@ class TaskReader:
                 return False
             if len({r.id for r in results}) != len(results):
                 return False
+            if False in {r.value.closed for r in results}:
+                return False
             widths.update([r.original_width for r in results])
             heights.update([r.original_height for r in results])
             if self._config is not None and not all(
@@ -222,7 +224,7 @@ class TaskReader:
                     message=f"its data is {data!r:.60}",
                 )  # fmt: skip
                 return
-            warn("task has no data", "all of it is taken as its data, as Label Studio does")
+            warn("record without data", "all of it is taken as its data, as Label Studio does")
             data, value = value, {}
         annotations = self._annotations(value, name, where)
         predictions = self._predictions(value, name, where)

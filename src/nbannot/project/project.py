@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,7 @@ class Project(ProjectTables):
         self._store = Store(folder, name=self.name, read_only=read_only)
         self._media = MediaFolder(None if folder is None else folder / "media")
         self._gallery = Gallery(self._store, self.media_bytes)
+        self._listeners: list[weakref.WeakMethod[Callable[[], None]]] = []
 
     def close(self) -> None:
         """Close the project; what is in memory is gone."""
@@ -225,7 +227,8 @@ class Project(ProjectTables):
 
     # -- changing ---------------------------------------------------------------------
 
-    def begin(self, kind: str, *, title: str = "", **about: Any) -> AbstractContextManager[Commit]:
+    @contextmanager
+    def begin(self, kind: str, *, title: str = "", **about: Any) -> Iterator[Commit]:
         """Begin a change: ``with project.begin("edit", title="...") as commit: ...``.
 
         Whole when the block ends, absent when it raises. One at a time: others wait.
@@ -239,7 +242,9 @@ class Project(ProjectTables):
             ProjectError: the project is read only, or another notebook writes for too long; at
                 the end, when the disk is full.
         """
-        return begin(self._store, self._media, kind, title=title, **about)
+        with begin(self._store, self._media, kind, title=title, **about) as commit:
+            yield commit
+        self._changed()
 
     def undo(self) -> dict[str, Any]:
         """Take back the newest import or edit that is not undone; return its row of `requests`.
@@ -247,7 +252,9 @@ class Project(ProjectTables):
         Raises:
             ProjectError: there is nothing to undo.
         """
-        return history.undo(self._store)
+        row = history.undo(self._store)
+        self._changed()
+        return row
 
     def redo(self) -> dict[str, Any]:
         """Bring back what the last `undo` took; return its row of `requests`.
@@ -255,7 +262,9 @@ class Project(ProjectTables):
         Raises:
             ProjectError: there is nothing to redo, or something else was done since.
         """
-        return history.redo(self._store)
+        row = history.redo(self._store)
+        self._changed()
+        return row
 
     @property
     def can_undo(self) -> bool:
@@ -277,6 +286,21 @@ class Project(ProjectTables):
         each table, media files and bytes were dropped.
         """
         return history.compact(self._store, self._media)
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener` (a bound method) after each change made through this object.
+
+        It is held weakly: what is forgotten is not called. It is called on the thread that made
+        the change.
+        """
+        self._listeners.append(weakref.WeakMethod(listener))
+
+    def _changed(self) -> None:
+        self._listeners = [held for held in self._listeners if held() is not None]
+        for held in self._listeners:
+            listener = held()
+            if listener is not None:
+                listener()
 
     # -- showing itself ---------------------------------------------------------------
 

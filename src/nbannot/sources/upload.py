@@ -83,7 +83,8 @@ class UploadSource(Source):
     def write(self, file: int, offset: int, data: bytes) -> int:
         """Take a piece of a file; return how many bytes of it are there without a gap.
 
-        Several pieces may be under way at once and overtake one another.
+        Several pieces may be under way at once and overtake one another; one that is sent again
+        is taken as the one that is there.
 
         Args:
             file: the number of the file, as given to the constructor.
@@ -91,7 +92,7 @@ class UploadSource(Source):
             data: the piece.
 
         Raises:
-            OptionError: no such file, a piece is sent twice or far ahead, or is past its size.
+            OptionError: no such file, the piece is far ahead, or past its size.
             SourceError: it can't be stored (the disk is full).
         """
         if type(file) is not int or not 0 <= file < len(self._paths):
@@ -101,7 +102,9 @@ class UploadSource(Source):
             if self._inner is not None or not self._forget.alive:
                 raise SourceError(f"The upload of {self.name} has ended", hint="Begin it again.")
             early = self._early[file]
-            if type(offset) is not int or not due <= offset <= due + AHEAD_BYTES or offset in early:
+            if type(offset) is int and 0 <= offset <= offset + len(data) <= due and data:
+                return due  # sent again, because its acknowledgement was lost
+            if type(offset) is not int or not due <= offset <= due + AHEAD_BYTES:
                 raise OptionError(f"{path}: byte {due} was due, not byte {printable(offset)}")
             if offset + len(data) > self._sizes[file]:
                 raise OptionError(f"{path} has {self._sizes[file]} bytes, and more were sent")

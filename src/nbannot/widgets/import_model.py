@@ -90,6 +90,7 @@ class ImportModel(UploadCommands, traitlets.HasTraits):
         self.observe(self._on_reading, names=["format", "root", "options", "columns", "subsets"])
         self.observe(self._on_settling, names=["mapping", "target", "mode", "media"])
         self.refresh()
+        project.on_change(self._on_project)
         if source is not None:
             self.choose(source)
         elif self.source:
@@ -165,6 +166,10 @@ class ImportModel(UploadCommands, traitlets.HasTraits):
     def _on_settling(self, _: object) -> None:
         if self._chosen() and self._plan is not None and self.state in ("ready", "done", "error"):
             self._begin(self._settle, "reading")
+
+    def _on_project(self) -> None:
+        with self._publish():
+            self.project = views.project_view(self._project)
 
     def _resolve(self, name: str) -> Source:
         kind, _, value = name.partition(":")
@@ -336,7 +341,6 @@ class ImportModel(UploadCommands, traitlets.HasTraits):
             report = plan.apply(progress)
             with self._publish():
                 self.report, self.progress, self.state = report.as_dict(), {}, "done"
-                self.project = views.project_view(self._project)
 
         self._begin(work, "importing")
 
@@ -365,7 +369,6 @@ class ImportModel(UploadCommands, traitlets.HasTraits):
     def _turn(self, change: Callable[[], Any], *, undone: bool) -> Answer:
         done = change()
         with self._publish():
-            self.project = views.project_view(self._project)
             if self.report:
                 self.report = {**self.report, "undone": undone}
         return done, []

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ProjectWidget"]
 
+_FILTERS = ("task", "label", "layer")
+
 
 class ProjectWidget(BaseWidget):
     """Items of a project with their annotations, 24 a page, filtered by task, label and layer.
@@ -40,16 +42,26 @@ class ProjectWidget(BaseWidget):
     def __init__(self, project: Project, **traits: Any) -> None:
         self._project = project
         super().__init__(**traits)
-        self.observe(self._on_filter, names=["task", "label", "layer"])
+        self.observe(self._on_filter, names=_FILTERS)
         self.refresh()
+        project.on_change(self.refresh)
 
     def refresh(self) -> None:
         """Show the project as it is now."""
         with self.hold_sync():
             self.summary = summary_view(self._project)
+            self._drop_filters()
             self.can_undo, self.can_redo = self._project.can_undo, self._project.can_redo
             self.total = self._count()
             self.revision += 1
+
+    def _drop_filters(self) -> None:
+        # A filter by what an undo took away would find nothing, and could not be chosen off.
+        known = {name: {x["name"] for x in self.summary[f"{name}s"]} for name in _FILTERS}
+        gone = [name for name in _FILTERS if getattr(self, name) not in {"", *known[name]}]
+        with self.hold_trait_notifications():
+            for name in gone:
+                self.set_trait(name, "")
 
     def _on_filter(self, _: object) -> None:
         self.start, self.total = 0, self._count()
@@ -87,16 +99,12 @@ class ProjectWidget(BaseWidget):
     @command()
     def undo(self) -> Answer:
         """Take back the newest request."""
-        done = self._project.undo()
-        self.refresh()
-        return done, []
+        return self._project.undo(), []
 
     @command()
     def redo(self) -> Answer:
         """Bring back what `undo` took."""
-        done = self._project.redo()
-        self.refresh()
-        return done, []
+        return self._project.redo(), []
 
     @command()
     def lines(

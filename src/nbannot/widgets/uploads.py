@@ -21,18 +21,26 @@ class UploadCommands:
     """The commands by which a browser hands over files; each upload becomes a source."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
+        self._described: dict[str, list[tuple[str, int]]] = {}
         self._uploads: dict[str, UploadSource] = {}
         super().__init__(*arguments, **named)
 
     @command(inline=True)
-    def upload_begin(self, files: Sequence[dict[str, Any]]) -> Answer:
-        """Open an upload of `files`: {"path": relative path, "size": bytes} each."""
+    def upload_begin(self, files: Sequence[dict[str, Any]], upload: str = "") -> Answer:
+        """Open an upload of `files`: {"path": relative path, "size": bytes} each.
+
+        A list too long for one message comes in several calls, the later ones with `upload`.
+        """
         try:
             described = [(str(f["path"]), int(f["size"])) for f in files]
         except (TypeError, KeyError, ValueError):
             raise OptionError("files must be a list of {path, size}") from None
-        number = str(len(self._uploads) + 1)
-        self._uploads[number] = UploadSource(described)
+        number = upload or str(len(self._described) + 1)
+        if upload and upload not in self._described:
+            raise SourceError("There is no such upload any more", hint="Upload the files again.")
+        self._described.setdefault(number, []).extend(described)
+        if not upload:  # the whole list is checked with the first piece; one call, at once
+            UploadSource(described).close()
         return {"upload": number, "chunk_bytes": CHUNK_BYTES, "window": WINDOW}, []
 
     @command(inline=True)
@@ -48,14 +56,17 @@ class UploadCommands:
     def upload_abort(self, upload: str) -> Answer:
         """Forget an upload."""
         self.upload(upload).close()
-        del self._uploads[upload]
+        del self._uploads[upload], self._described[upload]
         return {}, []
 
     def upload(self, number: Hashable) -> UploadSource:
         """Return the upload of that number; raise `SourceError` where there is none."""
-        if number not in self._uploads:
+        key = str(number)
+        if key not in self._described:
             raise SourceError("There is no such upload any more", hint="Upload the files again.")
-        return self._uploads[str(number)]
+        if key not in self._uploads:
+            self._uploads[key] = UploadSource(self._described[key])
+        return self._uploads[key]
 
     def uploaded(self, number: str) -> Source:
         """Return a complete upload as a source."""

@@ -348,6 +348,9 @@ def test_tasks_of_a_subset_are_merged_by_image():
     assert found.labels["cat"].skeleton.points == ("nose",)
     assert found.balance.rejected == 0
     assert found.balance.warned == 0
+    some = read(files, limit=1)
+    assert some.items == found.items[:1]
+    assert some.annotations == [row for row in found.annotations if row["key"] == "a.png"]
 
 
 def test_a_second_file_of_the_same_objects_adds_nothing():

@@ -21,7 +21,40 @@ _HEADS = 8
 
 
 class Coco(Format):
-    """Microsoft COCO."""
+    """Microsoft COCO: instances, keypoints, stuff, panoptic, captions, image info, and tags.
+
+    **Layouts.** ``annotations/<task>_<subset>.json`` with ``images/<subset>/`` or ``<subset>/``;
+    Roboflow's ``<subset>/_annotations.coco.json``; FiftyOne's ``labels.json`` with ``data/``; or
+    any JSON file, with images anywhere or nowhere. The subset is that of the file's name, else of
+    its folder's. Several tasks of one subset are merged by image.
+
+    **Rows.** One annotation is one row: a polygon (all its parts), mask (either kind of run
+    lengths, never decoded), skeleton, box, text (caption) or tag, the first that it has. Keypoints
+    beside a polygon or mask are a second row, with the same `group`; so are the keypoints that
+    another file of the subset tells of the same object. The bbox of the file is in x, y, w, h, to
+    the last digit; area, iscrowd and unknown keys are in `extra`; CVAT's attributes occluded,
+    rotation, track_id and keyframe in their columns.
+
+    **Ids** are opaque keys: 0 and 2**63 are good ids. Categories of one name stay apart.
+
+    **What is malformed** is mended with a warning where its meaning is clear (numbers as text, a
+    polygon without its outer list, points as pairs), else rejected; numbers are never changed.
+
+    Rules: https://cocodataset.org/#format-data, pycocotools for run lengths, CVAT and Datumaro for
+    attributes and tags.
+
+    >>> from nbannot.ledger import Ledger
+    >>> from nbannot.progress import Progress
+    >>> from nbannot.sources import open_source
+    >>> source = open_source({
+    ...     "images": [{"id": 7, "file_name": "a.jpg", "width": 64, "height": 48}],
+    ...     "annotations": [{"id": 1, "image_id": 7, "category_id": 0, "bbox": [1, 2, 3, 4]}],
+    ...     "categories": [{"id": 0, "name": "cat"}],
+    ... })
+    >>> items, annotations = Coco().read(source, {}, Ledger(), Progress())
+    >>> annotations.annotations.select(["type", "label", "x", "y", "w", "h"]).to_pylist()
+    [{'type': 'box', 'label': 'cat', 'x': 1.0, 'y': 2.0, 'w': 3.0, 'h': 4.0}]
+    """
 
     name = "coco"
     title = "COCO"

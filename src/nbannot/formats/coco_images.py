@@ -45,6 +45,7 @@ _COLUMNS = ("key", "media", "uri", "width", "height", "source_id", "meta")
 _OWN = ("id", "file_name", "width", "height")
 # Names that need a second look: empty, absolute, with blanks around, backslashes, addresses.
 _UNUSUAL = re.compile(r"^$|^[/ .]|^.:|[/ ]$|\\|//|/\.|\.\.|[^\x20-\x7e\n]", re.MULTILINE)
+_MAY_DIFFER = re.compile(rb"^$|\\|:|//|^/|^ | $|\./")
 _PROBLEMS = {
     "ambiguous": "several files fit the image's name",
     "unicode": "the file's name is in another Unicode form",
@@ -104,7 +105,12 @@ class Images:
             chunk = raws[start : start + step]
             self._ledger.read(len(chunk))
             images = _decode(document, chunk)
-            if limit is not None or not self._many(images, start, part, folders, ids, mine):
+            if limit is not None and not is_first:
+                known = self._known()
+                for at, image in enumerate(images, start):
+                    if _may_be(image, known):
+                        self._one(image, at, part, folders, ids, mine, limit)
+            elif limit is not None or not self._many(images, start, part, folders, ids, mine):
                 for at, image in enumerate(images, start):
                     self._one(image, at, part, folders, ids, mine, limit)
             progress.advance(len(chunk))
@@ -112,6 +118,9 @@ class Images:
             if limit is not None and is_first and len(self) >= limit:
                 break
         return ids
+
+    def _known(self) -> set[bytes]:
+        return {key.encode() for key in self.keys}
 
     # -- many at once, where nothing is unusual ---------------------------------------
 
@@ -336,6 +345,14 @@ def _decode(document: Document, raws: list[Raw]) -> list[Any]:
             except msgspec.ValidationError:
                 found.append(None)
         return found
+
+
+def _may_be(image: Any, keys: set[bytes]) -> bool:
+    # Could its file name be one of these keys? Names that can be written in several ways could.
+    if not isinstance(image, dict):
+        return True
+    name = bytes(image.get("file_name", b""))[1:-1]
+    return name in keys or not name.isascii() or _MAY_DIFFER.search(name) is not None
 
 
 def _values(raws: list[Raw], kind: Any) -> Any:

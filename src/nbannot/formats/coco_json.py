@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -61,6 +61,11 @@ class Document:
             return b"[" + b",".join(records) + b"]"
         begin, end = _span(records, self._base)
         return b"".join((b"[", memoryview(self.data)[begin:end], b"]"))
+
+    def only(self, places: Sequence[int]) -> Document:
+        """Return a document with these annotations and nothing else, free of the file's bytes."""
+        some = [Raw(bytes(self.annotations[i])) for i in places]
+        return Document(self.path, b"", [], some, {}, contiguous=False)
 
     def annotations_of(self, image_ids: list[object]) -> list[int]:
         """Return the positions of the annotations that may be on these images, in order.

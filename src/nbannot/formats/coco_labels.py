@@ -41,6 +41,7 @@ class Labels:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._labels: dict[str, Label] = {}
+        self._told: set[tuple[str, str]] = set()
 
     def all(self) -> tuple[Label, ...]:
         """Return the labels met so far, in the order of the files."""
@@ -64,7 +65,7 @@ class Labels:
         for number, category in enumerate(categories):
             key = ident(category.get("id")) if isinstance(category, dict) else None
             if key is None:
-                text = f"category {number} of {path} has no id, and was not read"
+                text = f"category {number} has no id, and was not read"
                 self._note("a category has no id", path, f"$.categories[{number}]", text)
                 continue
             if key == 0 and _placeholder(category, categories) and not uses_zero():
@@ -72,7 +73,7 @@ class Labels:
                 self._note("a placeholder is left out", path, f"$.categories[{number}]", text)
                 continue
             if key in names:
-                text = f"category id {key} comes twice in {path}; the first one counts"
+                text = f"category id {key} comes twice; the first one counts"
                 self._note("a category id comes twice", path, f"$.categories[{number}]", text)
                 continue
             names[key] = self._name(category, key, taken, path, number)
@@ -81,7 +82,7 @@ class Labels:
         self._look_alikes(names, path)
         if 0 in names:
             text = (
-                f"category id 0 is the label {names[0]!r} in {path}; some other tools take 0 for "
+                f"category id 0 is the label {names[0]!r}; some other tools take 0 for "
                 "the background"
             )
             self._note("category id 0 is a label", path, "$.categories", text)
@@ -158,7 +159,10 @@ class Labels:
                 self._note("labels look alike", path, "$.categories", text)
 
     def _note(self, reason: str, path: str, where: str, message: str) -> None:
-        self._ledger.note(reason, file=path, where=where, message=message)
+        # The files of a dataset repeat their categories: said once is enough.
+        if (reason, message) not in self._told:
+            self._told.add((reason, message))
+            self._ledger.note(reason, file=path, where=where, message=message)
 
 
 def _placeholder(category: dict[str, Any], categories: list[Any]) -> bool:

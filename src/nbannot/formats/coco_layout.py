@@ -56,15 +56,17 @@ def json_files(source: Source) -> list[str]:
     if source.main is not None:
         return [source.main] if source.main.lower().endswith(suffixes) else []
 
-    def unlikely(path: str) -> tuple[bool, int, str]:
+    def unlikely(path: str) -> tuple[bool, int, int, str]:
         folder, _, name = path.rpartition("/")
         likely = (
             "coco" in name.lower()
-            or _TASK.fullmatch(name.rpartition(".")[0]) is not None
+            or _TASK.fullmatch(_stem(path)) is not None
             or folder.rpartition("/")[2].lower() in _FILE_FOLDERS
             or name.lower() in ("labels.json", "annotations.json", "result.json")
         )
-        return not likely, path.count("/"), path
+        task = _TASK.fullmatch(_stem(path))
+        rank = _TASKS.split("|").index(task[1].lower()) if task else 0
+        return not likely, path.count("/"), rank, path
 
     return sorted(source.files.with_suffix(*suffixes), key=unlikely)
 

@@ -87,7 +87,8 @@ class _Subset:
         self._ids: dict[str, Ids] = {}
         self._names: dict[str, dict[Any, str]] = {}
         self._twins = Twins()
-        self._kept: Document | None = None
+        # Files that are not read again, and the positions of their annotations.
+        self._kept: dict[str, tuple[Document, Sequence[int]]] = {}
 
     def batches(self, limit: int | None, *, corners: bool) -> Iterator[Batch]:
         for part in self._parts:
@@ -96,21 +97,26 @@ class _Subset:
         yield Batch(items=self._images.finish(), labels=self._labels.all())
         sizes, keys = self._images.sizes(), self._images.keys
         for part in self._parts:
-            document = self._kept or open_document(self._source, part.path, Ledger())
-            self._kept = None
+            kept = part.path in self._kept
+            document, places = self._kept.pop(part.path) if kept else self._again(part)
             names, ids = self._names[part.path], self._ids[part.path]
             lines = Lines(self._ledger, part.path)
-            only = list(ids) if limit is not None else None
+            self._progress.start("Reading annotations", len(places), "annotations")
             if is_panoptic(document):
                 painted = PanopticReader(self._source, part, lines, ids, names, sizes, keys, first)
-                yield from self._segments(document, painted, only)
+                yield from self._segments(document, places, painted)
                 continue
             reader = AnnotationReader(
                 document, lines, ids, names, sizes, keys, first, corners=corners,
                 twins=self._twins, is_first=part is self._parts[0],
             )  # fmt: skip
-            yield from self._annotations(document, reader, only)
+            yield from self._annotations(document, places, reader)
             self._afterwards(reader, part)
+
+    def _again(self, part: Part) -> tuple[Document, Sequence[int]]:
+        # Of several large files only one is in memory at a time.
+        document = open_document(self._source, part.path, Ledger())
+        return document, range(len(document.annotations))
 
     def _survey(self, part: Part, limit: int | None) -> None:
         # Take the images and categories of a file; its annotations come later.
@@ -127,29 +133,29 @@ class _Subset:
         if unread:
             text = f"{part.path} also holds {', '.join(unread)}, which were not read"
             self._ledger.note("not read", file=part.path, message=text)
-        if len(self._parts) == 1:
-            self._kept = document
-        elif part is not self._parts[0] and not is_panoptic(document):
-            self._expect(document, ids, limit)
+        places: Sequence[int] = range(len(document.annotations))
+        if limit is not None:
+            places = document.annotations_of(list(ids))
+            document = document.only(places)
+        if limit is not None or len(self._parts) == 1:
+            self._kept[part.path] = (document, places)
+        if part is not self._parts[0] and not is_panoptic(document):
+            self._expect(document, places, ids)
 
-    def _expect(self, document: Document, ids: Ids, limit: int | None) -> None:
+    def _expect(self, document: Document, places: Sequence[int], ids: Ids) -> None:
         quiet = Lines(Ledger(), document.path)
-        places = _places(document, None if limit is None else list(ids))
-        for start in range(0, len(places), CHUNK):
-            chosen = places[start : start + CHUNK]
-            raws = [document.annotations[i] for i in chosen]
+        for raws, chosen in self._chunks(document, places, CHUNK):
             records = decode(document, raws, chosen, quiet)
             self._twins.expect([ids.get(r.image_id) for r in records], records)
-            self._progress.check()
 
     def _annotations(
-        self, document: Document, reader: AnnotationReader, only: list[Any] | None
+        self, document: Document, places: Sequence[int], reader: AnnotationReader
     ) -> Iterator[Batch]:
         # While the numbers of one chunk are parsed, the next one is decoded.
         begun: deque[Any] = deque()
         with ThreadPoolExecutor(1, "coco") as pool:
-            for raws, places in self._chunks(document, only, CHUNK):
-                begun.append((reader.begin(raws, places, pool), len(raws)))
+            for raws, chosen in self._chunks(document, places, CHUNK):
+                begun.append((reader.begin(raws, chosen, pool), len(raws)))
                 if len(begun) > 1:
                     yield from self._finished(reader, *begun.popleft())
             while begun:
@@ -162,27 +168,20 @@ class _Subset:
         self._progress.advance(count)
 
     def _segments(
-        self, document: Document, reader: PanopticReader, only: list[Any] | None
+        self, document: Document, places: Sequence[int], reader: PanopticReader
     ) -> Iterator[Batch]:
-        for raws, places in self._chunks(document, only, 50):
-            rows = reader.rows(raws, places)
+        for raws, chosen in self._chunks(document, places, 50):
+            rows = reader.rows(raws, chosen)
             if rows.num_rows:
                 yield Batch(annotations=rows)
             self._progress.advance(len(raws))
 
     def _chunks(
-        self, document: Document, only: list[Any] | None, step: int
+        self, document: Document, places: Sequence[int], step: int
     ) -> Iterator[tuple[list[Raw], Sequence[int]]]:
-        places = _places(document, only)
-        self._progress.start("Reading annotations", len(places), "annotations")
         for start in range(0, len(places), step):
-            chosen = places[start : start + step]
-            if isinstance(chosen, range):
-                raws = document.annotations[chosen.start : chosen.stop]
-            else:
-                raws = [document.annotations[i] for i in chosen]
             self._progress.check()
-            yield raws, chosen
+            yield document.annotations[start : start + step], places[start : start + step]
 
     def _afterwards(self, reader: AnnotationReader, part: Part) -> None:
         if reader.undeclared:
@@ -193,12 +192,6 @@ class _Subset:
                 'images: they look like x1, y1, x2, y2. If so, read them with boxes="xyxy"'
             )
             self._ledger.note("boxes look like corners", file=part.path, message=text)
-
-
-def _places(document: Document, image_ids: list[Any] | None) -> range | list[int]:
-    if image_ids is None:
-        return range(len(document.annotations))
-    return document.annotations_of(image_ids)
 
 
 def _says_something(value: Any) -> bool:

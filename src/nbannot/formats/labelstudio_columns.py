@@ -74,8 +74,12 @@ class BatchRows:
     def own_extra(self, i: int) -> Mapping[str, Any]:
         """Return what a row has of Label Studio's own, {} where it is from elsewhere."""
         found = object_of(self.get(i, "extra"))
-        known = found.get("type") == "relation" or (
-            found.get("type") in SHAPES | SPANS | VALUES and "from_name" in found
+        kind = found.get("type")
+        known = kind == "relation" or (
+            isinstance(kind, str)
+            and kind in SHAPES | SPANS | VALUES
+            and isinstance(found.get("from_name"), str)
+            and isinstance(found.get("to_name"), (str, type(None)))
         )
         return found if known else {}
 

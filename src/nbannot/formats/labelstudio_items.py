@@ -93,6 +93,8 @@ class ItemFinder:
         """
         to_name, kind = None, ""
         for to, result_type, value in results:
+            if not isinstance(to, (str, type(None))):
+                continue
             to_name = to if to_name is None else to_name
             kind = kind_of_result(result_type, value)
             if kind:

@@ -118,6 +118,11 @@ class RegionReader:
             text = f"its value is {result.get('value')!r:.80}"
             self._say("reject", "result has no value", index, result, text)
             return False
+        for name in ("from_name", "to_name"):
+            if not isinstance(result.get(name), (str, type(None))):
+                text = f"its {name} is {result[name]!r:.60}"
+                self._say("reject", f"{name} is not a name", index, result, text)
+                return False
         control = result.get("from_name")
         if self._config is not None and not (
             isinstance(control, str) and (kind == "chatmessage" or self._config.knows(control))

@@ -230,7 +230,10 @@ class Commit:
         if first == 1:  # into an empty table: sorting once is cheaper than inserting in order
             self._connection.run("DROP INDEX IF EXISTS annotations_by_item")
             self._unindexed = True
-        self._used |= {n for n in fitted.column_names if fitted[n].null_count < count}
+        # A column of nulls is what an absent column becomes: binding it would cost, and say nothing.
+        used = [n for n in fitted.column_names if fitted[n].null_count < count]
+        self._used |= set(used)
+        given, fitted = fitted, fitted.select(used)
         ids = np.arange(first, first + count)
         owner = fitted["item_id"].to_numpy()
         order = None
@@ -241,7 +244,7 @@ class Commit:
             ids = numbers
         self._ingest("annotations", fitted, order, annotation_id=pa.array(ids))
         self._next_annotation += count
-        self._counts.add(fitted, 1)
+        self._counts.add(given, 1)
         return count
 
     def remove_annotations(self, annotation_ids: Any) -> int:

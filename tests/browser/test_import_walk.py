@@ -302,3 +302,19 @@ def test_the_saved_notebook_shows_the_project_without_a_kernel(notebook, demo_fo
     assert "data:image/svg+xml" in data["text/html"]
     assert "<script" not in data["text/html"]
     assert "widgets" not in saved.metadata
+
+
+def test_a_page_is_reached_by_its_number(notebook):
+    """A page number typed, and Enter: the gallery shows that page."""
+    many = (
+        "import nbannot as nb\nproject = nb.open_project()\n"
+        "project.import_dataset([{'image': f'{i:03}.jpg', 'label': 'x'} for i in range(60)])\nproject"
+    )
+    nb = notebook([many])
+    gallery = nb.page.locator(".nbannot-project").last
+    painted(nb)
+    field = gallery.get_by_role("spinbutton", name="Page")
+    field.fill("3")
+    field.press("Enter")
+    nb.page.locator("[data-page-ready='48']").wait_for()
+    assert "059.jpg" in gallery.inner_text()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nbannot.errors import BrokenFileError, Cancelled
-from nbannot.formats import get_format
+from nbannot.formats import coco_bytes, coco_read, get_format
 from nbannot.formats.base import Miss
 from nbannot.formats.cases import FormatCases
 from nbannot.formats.examples import read_back
@@ -454,6 +454,27 @@ def test_results_are_known_by_name():
         get_format("coco").requires(look)
     with pytest.raises(BrokenFileError, match="COCO results"):
         read({"r.json": results})
+
+
+@pytest.mark.parametrize("said", [0, 1, -1, None])
+def test_large_files_are_read_alike(said, tmp_path, monkeypatch):
+    """A large file's memory is given back as it is read; its rows are those of a small one.
+
+    Also where the file's size is not what the source says it is.
+    """
+    given = [annotation(n, image_id=1 + n % 2, segmentation=SQUARE) for n in range(1, 500)]
+    content = json.dumps(document(*given, ende="\u00fc"), ensure_ascii=False)
+    (tmp_path / "a.json").write_text(content, "utf-8")
+    small = read({"a.json": content})
+    monkeypatch.setattr(coco_bytes, "LARGE", 1)
+    monkeypatch.setattr(coco_bytes, "_SLICE", 1000)
+    monkeypatch.setattr(coco_read, "CHUNK", 100)
+    with open_source(tmp_path) as source:
+        size = source.size("a.json")
+        source.size = lambda path: None if said is None else size + said
+        large = read_back(get_format("coco"), source)
+    assert large.annotations == small.annotations
+    assert large.balance == small.balance
 
 
 def test_other_json_files_are_named():

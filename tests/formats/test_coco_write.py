@@ -8,6 +8,8 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
@@ -330,3 +332,23 @@ def test_supervision_reads_the_same_boxes(dataset):
     assert sorted(found.classes) == ["cat", "dog"]
     assert detections.xyxy.tolist() == [[1, 2, 4, 6], [1, 2, 30, 30], [12, 10, 40, 30]]
     assert (detections.mask[2] == shape.astype(bool)).all()
+
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+SHAPES = st.lists(st.lists(FINITE, min_size=6, max_size=9), min_size=1, max_size=3)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(FINITE, FINITE, FINITE, FINITE), min_size=1, max_size=4), SHAPES)
+def test_any_number_comes_back_to_the_last_bit(boxes, shapes):
+    """Written and read, each coordinate is the very same float."""
+    rows = [box(x=x, y=y, w=w, h=h) for x, y, w, h in boxes]
+    rings = [ring[: len(ring) // 2 * 2] for ring in shapes]
+    points = [v for ring in rings for v in ring]
+    rows.append(box(type="polygon", points=points, rings=[len(ring) // 2 for ring in rings]))
+    files, _ = write(one_image(*rows, labels=(Label("cat"),)))
+    found = read(files)
+    numbers = [[row[n] for n in "xywh"] for row in found.annotations]
+    assert numbers == [[row[n] for n in "xywh"] for row in rows]
+    assert found.annotations[-1]["points"] == points
+    assert found.annotations[-1].get("rings", [len(points) // 2]) == rows[-1]["rings"]

@@ -231,7 +231,9 @@ class AnnotationReader:
         empty = np.isnan(boxes[:, 0])
         if (empty & (kinds == 1)).any():
             mine = empty[kinds == 1]
-            boxes[empty & (kinds == 1)] = bounds(polygons.numbers, offsets(polygons.lengths))[mine]
+            with np.errstate(over="ignore"):
+                outlines = bounds(polygons.numbers, offsets(polygons.lengths))
+            boxes[empty & (kinds == 1)] = outlines[mine]
         for mask, i in zip(masks, np.flatnonzero(kinds == 2).tolist(), strict=True):
             if empty[i]:
                 from pycocotools import mask as coco_mask

@@ -221,7 +221,8 @@ def _objects(
             only = pc.binary_join_element_wise(',"segmentation":', outlines, "")
             pieces.append(pc.if_else(pa.array(bare), only, ""))
         pieces.append(_keypoints(rows, types))
-        areas = _areas(rows, types, boxes)
+        with np.errstate(over="ignore", invalid="ignore"):
+            areas = _areas(rows, types, boxes)
     else:
         areas = np.full(len(rows), np.nan)
     pieces += [tails(rows, areas, placed), "}"]
@@ -245,7 +246,8 @@ def _boxes(rows: pa.Table, types: NDArray[Any]) -> NDArray[np.float64]:
     for i in wanted.tolist():
         if types[i] == "polygon":
             points = rows["points"][i].as_py()
-            boxes[i] = bounds(points, [0, len(points)])[0]
+            with np.errstate(over="ignore"):
+                boxes[i] = bounds(points, [0, len(points)])[0]
         else:
             from pycocotools import mask as coco_mask
 

@@ -40,10 +40,10 @@ def geometry_of(records: list[Annotation]) -> Geometry:
         Odd: some of it has another shape, or is missing where it must have been meant.
     """
     boxes = parse_boxes([r.bbox for r in records])
-    texts = [bytes(r.segmentation) for r in records]
-    kinds = kinds_of(texts)
-    polygons = parse_polygons([texts[i] for i in np.flatnonzero(kinds == 1).tolist()])
-    masks = parse_rles([texts[i] for i in np.flatnonzero(kinds == 2).tolist()])
+    outlines = [r.segmentation for r in records]
+    kinds = kinds_of(outlines)
+    polygons = parse_polygons([bytes(outlines[i]) for i in np.flatnonzero(kinds == 1).tolist()])
+    masks = parse_rles([bytes(outlines[i]) for i in np.flatnonzero(kinds == 2).tolist()])
     joints, lengths = parse_keypoints([r.keypoints for r in records])
     bare = np.flatnonzero(np.isnan(boxes[:, 0]) & (kinds == 0) & (lengths == 0)).tolist()
     # A tag has nothing but ids; what has an area was meant to have a place.

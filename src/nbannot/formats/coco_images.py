@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import compress
 from typing import Any
 
@@ -46,6 +47,7 @@ _OWN = ("id", "file_name", "width", "height")
 # Names that need a second look: empty, absolute, with blanks around, backslashes, addresses.
 _UNUSUAL = re.compile(r"^$|^[/ .]|^.:|[/ ]$|\\|//|/\.|\.\.|[^\x20-\x7e\n]", re.MULTILINE)
 _MAY_DIFFER = re.compile(rb"^$|\\|:|//|^/|^ | $|\./")
+_TYPES: dict[str, type] = {"id": int, "file_name": str, "width": int, "height": int}
 _PROBLEMS = {
     "ambiguous": "several files fit the image's name",
     "unicode": "the file's name is in another Unicode form",
@@ -104,46 +106,31 @@ class Images:
         for start in range(0, len(raws), step):
             chunk = raws[start : start + step]
             self._ledger.read(len(chunk))
-            images = _decode(document, chunk)
-            if limit is not None and not is_first:
-                known = self._known()
-                for at, image in enumerate(images, start):
-                    if _may_be(image, known):
+            if limit is not None or not self._many(
+                document, chunk, start, part, folders, ids, mine
+            ):
+                known = None if limit is None or is_first else {k.encode() for k in self.keys}
+                for at, image in enumerate(_decode(document, chunk), start):
+                    if known is None or _may_be(image, known):
                         self._one(image, at, part, folders, ids, mine, limit)
-            elif limit is not None or not self._many(images, start, part, folders, ids, mine):
-                for at, image in enumerate(images, start):
-                    self._one(image, at, part, folders, ids, mine, limit)
             progress.advance(len(chunk))
             # A file after the first may name the same images anywhere in its list.
             if limit is not None and is_first and len(self) >= limit:
                 break
         return ids
 
-    def _known(self) -> set[bytes]:
-        return {key.encode() for key in self.keys}
-
     # -- many at once, where nothing is unusual ---------------------------------------
 
     def _many(
-        self, images: list[Any], start: int, part: Part, folders: Sequence[str], ids: Ids,
-        mine: set[str],
+        self, document: Document, chunk: list[Raw], start: int, part: Part,
+        folders: Sequence[str], ids: Ids, mine: set[str],
     ) -> bool:  # fmt: skip
         # False, and nothing done, where one of them has to be looked at by itself.
-        names = list(images[0]) if isinstance(images[0], dict) else []
-        if "id" not in names or "file_name" not in names:
+        columns = _columns_of(document, chunk)
+        if columns is None:
             return False
-        try:
-            if {len(image) for image in images} != {len(names)}:
-                return False
-            raws = {name: [image[name] for image in images] for name in names}
-            numbers = _values(raws["id"], list[int])
-            keys = _values(raws["file_name"], list[str])
-            sides = [
-                _values(raws[n], list[int]) if n in raws else [None] * len(images)
-                for n in ("width", "height")
-            ]
-        except (KeyError, TypeError, ValueError):
-            return False
+        numbers, keys = columns["id"], columns["file_name"]
+        sides = [columns.get(n) or [None] * len(keys) for n in ("width", "height")]
         text = "\n".join(keys)
         if (
             text.count("\n") >= len(keys)
@@ -155,11 +142,11 @@ class Images:
             or not mine.isdisjoint(keys)
         ):
             return False
-        metas = _metas(raws, len(images))
+        metas = _metas(columns, len(keys))
         rows: Iterable[int]
         if self._numbers.keys().isdisjoint(keys):
             rows = range(len(self), len(self) + len(keys))
-            self._append(keys, numbers, sides, metas, raws.get("coco_url"), start, part, folders)
+            self._append(keys, numbers, sides, metas, columns.get("coco_url"), start, part, folders)
         else:
             found = [self._numbers.get(key) for key in keys]
             if None in found or not self._are(found, sides, metas):
@@ -355,8 +342,25 @@ def _may_be(image: Any, keys: set[bytes]) -> bool:
     return name in keys or not name.isascii() or _MAY_DIFFER.search(name) is not None
 
 
-def _values(raws: list[Raw], kind: Any) -> Any:
-    return msgspec.json.decode(b"[%b]" % b",".join(raws), type=kind)
+def _columns_of(document: Document, raws: list[Raw]) -> dict[str, list[Any]] | None:
+    # The values of each key, where all images have the same keys and values of the usual types.
+    try:
+        names = tuple(msgspec.json.decode(raws[0], type=dict[str, Raw]))
+        if "id" not in names or "file_name" not in names:
+            return None
+        rows = msgspec.json.decode(document.text(raws), type=_rows_of(names))
+    except (ValueError, TypeError):
+        return None
+    return {name: [getattr(row, f"f{i}") for row in rows] for i, name in enumerate(names)}
+
+
+@lru_cache(maxsize=64)
+def _rows_of(names: tuple[str, ...]) -> Any:
+    types = [_TYPES.get(name, Raw) for name in names]
+    fields = [(f"f{i}", kind) for i, kind in enumerate(types)]
+    rename = {f"f{i}": name for i, name in enumerate(names)}
+    row = msgspec.defstruct("_Image", fields, rename=rename, forbid_unknown_fields=True, gc=False)
+    return list[row]  # type: ignore[valid-type]
 
 
 def _metas(raws: dict[str, list[Raw]], count: int) -> list[str | None]:

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
-import numpy as np
 from msgspec import Raw
 
 from ..errors import BrokenFileError
 from ..ledger import Ledger
 from ..sources.base import Source
+from .coco_bytes import Buffer, address, is_ascii, let_go, read_buffer
 
 __all__ = ["Document", "loads", "open_document", "plain_json"]
 
@@ -47,13 +47,13 @@ class Document:
     """
 
     def __init__(
-        self, path: str, data: bytes, images: list[Raw], annotations: list[Raw],
+        self, path: str, data: Buffer, images: list[Raw], annotations: list[Raw],
         rest: dict[str, Any], *, contiguous: bool = True,
     ) -> None:  # fmt: skip
         self.path, self.data = path, data
         self.images, self.annotations, self.rest = images, annotations, rest
         # Do the records lie in `data` one after the other, with commas between?
-        self._base = _address(data) if contiguous else None
+        self._base = address(data) if contiguous else None
 
     def text(self, records: list[Raw]) -> bytes:
         """Return neighbouring records as the text of one JSON array."""
@@ -61,6 +61,12 @@ class Document:
             return b"[" + b",".join(records) + b"]"
         begin, end = _span(records, self._base)
         return b"".join((b"[", memoryview(self.data)[begin:end], b"]"))
+
+    def forget(self, begin: int, end: int) -> None:
+        """Give back the memory of annotations `begin` to `end`; they can't be read again."""
+        some = self.annotations[begin:end]
+        if self._base is not None and some:
+            let_go(self.data, *_span(some, self._base))
 
     def only(self, places: Sequence[int]) -> Document:
         """Return a document with these annotations and nothing else, free of the file's bytes."""
@@ -96,7 +102,7 @@ class Document:
         high = len(self.annotations)
         while high - low > 1:
             middle = (low + high) // 2
-            if _address(self.annotations[middle]) - self._base <= offset:
+            if address(self.annotations[middle]) - self._base <= offset:
                 low = middle
             else:
                 high = middle
@@ -109,9 +115,9 @@ def open_document(source: Source, path: str, ledger: Ledger) -> Document:
     Raises:
         BrokenFileError: it is not JSON, or not the JSON of a COCO file.
     """
-    data = _utf8(source.read(path), path, ledger)
+    data = _utf8(read_buffer(source, path), path, ledger)
     if path.lower().endswith(LINE_SUFFIXES):
-        return _from_lines(path, data, ledger)
+        return _from_lines(path, data[:], ledger)
     try:
         return _split(path, data, ledger)
     except (msgspec.DecodeError, RecursionError) as error:
@@ -125,7 +131,7 @@ def open_document(source: Source, path: str, ledger: Ledger) -> Document:
         raise broken_json(path, mended, error) from error
 
 
-def broken_json(path: str, data: bytes, error: Exception) -> BrokenFileError:
+def broken_json(path: str, data: Buffer, error: Exception) -> BrokenFileError:
     """Return the error that says where a JSON file is broken."""
     hint = "Nothing was read from it. Get or write the file again."
     text = str(error)
@@ -164,12 +170,12 @@ def plain_json(value: Any) -> str:
         return json.dumps(finite, separators=(",", ":"))
 
 
-def _split(path: str, data: bytes, ledger: Ledger) -> Document:
+def _split(path: str, data: Buffer, ledger: Ledger) -> Document:
     try:
         top = msgspec.json.decode(data, type=_Top)
     except msgspec.ValidationError:
         return _split_odd(path, data, ledger)
-    base = _address(data)
+    base = address(data)
     spans = sorted(_span(part, base) for part in (top.annotations, top.images) if part)
     # What lies outside of the two long arrays is small: read it exactly, repeated keys and all.
     pieces, end = [], 0
@@ -183,7 +189,7 @@ def _split(path: str, data: bytes, ledger: Ledger) -> Document:
     return Document(path, data, top.images, top.annotations, rest)
 
 
-def _split_odd(path: str, data: bytes, ledger: Ledger) -> Document:
+def _split_odd(path: str, data: Buffer, ledger: Ledger) -> Document:
     # `images` or `annotations` is not a list: an object keyed by id, null, or this is no COCO.
     try:
         top = msgspec.json.decode(data, type=dict[str, Raw])
@@ -286,11 +292,11 @@ def _no_twins(path: str, repeated: list[str], ledger: Ledger) -> None:
         ledger.note("a key comes more than once", file=path, message=text)
 
 
-def _utf8(data: bytes, path: str, ledger: Ledger) -> bytes:
+def _utf8(data: Buffer, path: str, ledger: Ledger) -> Buffer:
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return data.decode("utf-16", "replace").encode()
+        return data[:].decode("utf-16", "replace").encode()
     data = data[3:] if data[:3] == b"\xef\xbb\xbf" else data
-    if data.isascii():
+    if is_ascii(data):
         return data
     decode = codecs.getincrementaldecoder("utf-8")().decode
     try:
@@ -299,18 +305,18 @@ def _utf8(data: bytes, path: str, ledger: Ledger) -> bytes:
     except UnicodeDecodeError as error:
         text = f"{path} is not UTF-8 ({error.reason}): what is none is read as \ufffd"
         ledger.note("the file is not UTF-8", file=path, message=text)
-        return data.decode("utf-8", "replace").encode()
+        return data[:].decode("utf-8", "replace").encode()
     return data
 
 
-def _mended(path: str, data: bytes, ledger: Ledger) -> bytes:
+def _mended(path: str, data: Buffer, ledger: Ledger) -> Buffer:
     # Python's json module writes NaN, and halves of surrogate pairs, and other readers refuse both.
-    if b"NaN" in data or b"Infinity" in data:
+    if data.find(b"NaN") >= 0 or data.find(b"Infinity") >= 0:
         data = _replaced(
             _STRING_OR_NAN, lambda m: m[0] if m[0][:1] == b'"' else b'"%b"' % m[0], data,
             "NaN or Infinity, which JSON does not have", path, 'as text ("NaN")', ledger,
         )  # fmt: skip
-    if b"\\u" in data:
+    if data.find(b"\\u") >= 0:
         data = _replaced(
             _ESCAPE, lambda m: b"\\ufffd" if m[1] else m[0], data,
             "half a surrogate pair, which is no Unicode text", path, "as \ufffd", ledger,
@@ -319,9 +325,9 @@ def _mended(path: str, data: bytes, ledger: Ledger) -> bytes:
 
 
 def _replaced(
-    pattern: re.Pattern[bytes], replace: Callable[[re.Match[bytes]], bytes], data: bytes,
+    pattern: re.Pattern[bytes], replace: Callable[[re.Match[bytes]], bytes], data: Buffer,
     what: str, path: str, read_as: str, ledger: Ledger,
-) -> bytes:  # fmt: skip
+) -> Buffer:  # fmt: skip
     places: list[int] = []
 
     def mend(match: re.Match[bytes]) -> bytes:
@@ -342,11 +348,6 @@ def _replaced(
     return mended
 
 
-def _address(data: Any) -> int:
-    place: int = np.frombuffer(data, np.uint8).__array_interface__["data"][0] if data else 0
-    return place
-
-
 def _span(records: list[Raw], base: int) -> tuple[int, int]:
     last = records[-1]
-    return _address(records[0]) - base, _address(last) - base + len(memoryview(last))
+    return address(records[0]) - base, address(last) - base + len(last)

@@ -182,6 +182,7 @@ class _Subset:
         for start in range(0, len(places), step):
             self._progress.check()
             yield document.annotations[start : start + step], places[start : start + step]
+            document.forget(start, start + step)
 
     def _afterwards(self, reader: AnnotationReader, part: Part) -> None:
         if reader.undeclared:

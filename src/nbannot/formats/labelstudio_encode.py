@@ -134,7 +134,7 @@ class Encoder:
         extra = rows.own_extra(i)
         if row_type == "relation":
             relation = _relation(rows, i, extra)
-            self._controls.relate(relation.get("labels", ()))
+            self._controls.relate(v for v in relation.get("labels") or () if isinstance(v, str))
             return [relation]
         kind = extra.get("type")
         if kind not in _FITS.get(row_type, ()):

@@ -17,7 +17,7 @@ __all__ = ["Annotation", "Plain", "Task", "plain_task"]
 
 Id = int | str | None | UnsetType
 _ABSENT = Raw()
-Pixels = Annotated[int, Meta(ge=1)]
+Pixels = Annotated[int, Meta(ge=1, lt=2**31)]
 BOX, POLYGON = "rectanglelabels", "polygonlabels"
 
 

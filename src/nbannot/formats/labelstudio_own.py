@@ -8,7 +8,6 @@ them, so each is taken only where it is what it should be.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ import numpy as np
 
 from .. import geometry
 from .labelstudio_rows import Row
+from .labelstudio_shapes import is_number
 
 __all__ = ["TaskOwn", "apply_own", "own_of", "points_together", "without_own"]
 
@@ -113,6 +113,8 @@ def apply_own(row: Row, own: Mapping[str, Any]) -> Row:
     more = dict(row.more or {})
     for name, kind in _TYPES.items():
         value = own.get(name)
+        if isinstance(value, int) and abs(value) >= 2**31:
+            continue
         if isinstance(value, kind) and isinstance(value, bool) == (kind is bool):
             more[name] = value
     given = own.get("attributes")
@@ -140,8 +142,8 @@ def _is_outline(outline: Mapping[str, Any], more: Mapping[str, Any]) -> bool:
     points, rings = outline.get("points"), outline.get("rings")
     if not (isinstance(points, list) and isinstance(rings, list) and points and rings):
         return False
-    numbers = all(isinstance(v, (int, float)) and math.isfinite(v) for v in points)
-    whole = all(isinstance(v, int) and v for v in rings)
+    numbers = all(is_number(v) for v in points)
+    whole = all(isinstance(v, int) and 0 < abs(v) < 2**31 for v in rings)
     if not (numbers and whole and 2 * sum(map(abs, rings)) == len(points)):
         return False
     height, width = more["mask_height"], more["mask_width"]

@@ -238,7 +238,7 @@ class RegionReader:
     def _size(self, index: int, result: Result) -> tuple[float, float] | None:
         size = result.get("original_width"), result.get("original_height")
         item = self._item
-        if not all(is_number(v) and v >= 1 for v in size):
+        if not all(is_number(v) and 1 <= v < 2**31 for v in size):
             return self._finder.size_of(item)
         width, height = float(size[0]), float(size[1])  # type: ignore[arg-type]
         if item.width is None:

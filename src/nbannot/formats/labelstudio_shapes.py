@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from .. import geometry
 from .labelstudio_brush import MAX_PIXELS, decode_brush
 
-__all__ = ["Fault", "Shape", "is_number", "read_png", "shape_of"]
+__all__ = ["Fault", "Shape", "is_frame", "is_number", "read_png", "shape_of"]
 
 Problems = list[tuple[str, str]]
 Size = tuple[float, float]
 
+MAX_NUMBER = 1e300
 _NO_SIZE = (
     "the size of the image is not known",
     "its numbers are percent, it has no original_width, and the image is not in the source",
@@ -56,7 +57,14 @@ class Shape:
 
 def is_number(value: object) -> TypeGuard[float]:
     """Say whether `value` is a finite number."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return abs(value) < MAX_NUMBER  # NaN is not
+
+
+def is_frame(value: object) -> TypeGuard[float]:
+    """Say whether `value` can be the number of a frame, which Label Studio counts from 1."""
+    return is_number(value) and 0 <= value < 2**53
 
 
 def shape_of(
@@ -259,12 +267,14 @@ def _video(
         if kind == "videorectangle":
             text = "the video's size is not known, so its boxes stay percent, in extra"
             problems.append(("video region is kept as written", text))
-        more = {"frame": int(first) - 1} if is_number(first) else {}
+        more = {"frame": int(first) - 1} if is_frame(first) else {}
         return Shape("time_span", None, more=more), dict(value), problems
     frames = []
     for entry in entries:
         box, rest, _ = _box(entry, size, problems)
-        frame = int(_number(entry.get("frame"), "frame", problems)) - 1
+        if not is_frame(entry.get("frame")):
+            raise Fault("frame is not a number", f"frame is {entry.get('frame')!r:.40}")
+        frame = int(entry["frame"]) - 1
         frames.append(
             {"frame": frame, "x": box.x, "y": box.y, "w": box.w, "h": box.h,
              "rotation": box.rotation, "entry": {k: v for k, v in rest.items() if k != "frame"}}

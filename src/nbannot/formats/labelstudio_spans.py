@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from .labelstudio_shapes import is_frame, is_number
+
 __all__ = ["locate"]
 
 
@@ -66,7 +68,7 @@ def span_columns(
     if kind == "timelinelabels":
         ranges = value.get("ranges")
         first = ranges[0].get("start") if isinstance(ranges, list) and ranges else None
-        frame = {"frame": int(first) - 1} if isinstance(first, int) else {}
+        frame = {"frame": int(first) - 1} if is_frame(first) else {}
         return "time_span", frame, ""
     if kind == "timeserieslabels" or (kind == "labels" and _is_sound(value, item_kind)):
         return "time_span", _numbers(value), ""
@@ -93,11 +95,7 @@ def _is_sound(value: Mapping[str, Any], item_kind: str) -> bool:
 
 def _numbers(value: Mapping[str, Any]) -> dict[str, Any]:
     found = {k: value.get(k) for k in ("start", "end")}
-    good = {
-        k: float(v)
-        for k, v in found.items()
-        if isinstance(v, (int, float)) and not isinstance(v, bool)
-    }
+    good = {k: float(v) for k, v in found.items() if is_number(v)}
     return good if len(good) == 2 else {}
 
 

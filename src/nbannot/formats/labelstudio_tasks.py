@@ -19,6 +19,7 @@ from .labelstudio_own import TaskOwn
 from .labelstudio_plain import Owner, PlainPacker
 from .labelstudio_regions import RegionReader
 from .labelstudio_rows import Place, Row, Rows
+from .labelstudio_shapes import is_number
 
 __all__ = ["TaskReader", "layer_names", "set_names"]
 
@@ -247,7 +248,7 @@ class TaskReader:
         ):
             place = self._place(name, named, path, item)
             score = prediction.get("score")
-            known = float(score) if isinstance(score, (int, float)) else None
+            known = float(score) if is_number(score) else None
             self._add(self._regions.read(results, item, layer, set_, place, known))
         envelope = {k: v for k, v in value.items() if k not in ("data", "nbannot", *_RESULTS)}
         for key, entries in (("annotations", annotations), ("predictions", predictions)):

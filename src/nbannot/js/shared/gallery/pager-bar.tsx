@@ -46,6 +46,10 @@ export function PagerBar({
 						if (Number.isFinite(to)) go(Math.round(to));
 						event.currentTarget.value = String(page);
 					}}
+					onKeyDown={(event) => {
+						// JupyterLab keeps Enter from the field, and with it the change: leaving makes one.
+						if (event.key === "Enter") event.currentTarget.blur();
+					}}
 				/>
 				<span class="nbannot-muted nbannot-figures">of {count(pages)}</span>
 			</label>

@@ -1,4 +1,5 @@
 /** Options of the chosen format, and the roles of a table's columns. */
+import type { TargetedKeyboardEvent } from "preact";
 import { Badge } from "../../shared/ui/badge.tsx";
 import { Button } from "../../shared/ui/button.tsx";
 import { Disclosure } from "../../shared/ui/disclosure.tsx";
@@ -95,6 +96,10 @@ function OptionField({
 					"aria-describedby": ids.helpId,
 					disabled,
 					class: "nbannot-input",
+					// JupyterLab keeps Enter from the field, and with it the change: leaving makes one.
+					onKeyDown: (event: TargetedKeyboardEvent<HTMLInputElement>) => {
+						if (event.key === "Enter") event.currentTarget.blur();
+					},
 				};
 				const text = value === null || value === undefined ? "" : String(value);
 				if (kind === "text") {

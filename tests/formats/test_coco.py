@@ -323,12 +323,15 @@ def test_tasks_of_a_subset_are_merged_by_image():
     """Instances, keypoints, captions and tags of one subset are on the same items."""
     outline = annotation(5, segmentation=SQUARE, bbox=[1, 2, 10, 12])
     pose = {**outline, "keypoints": [5, 6, 2], "num_keypoints": 1}
+    plain = annotation(4)
     only_pose = annotation(6, keypoints=[7, 8, 1], num_keypoints=1)
     person = {"id": 1, "name": "cat", "keypoints": ["nose"], "skeleton": []}
     other_ids = [{"id": 77, "file_name": "b.png", "width": 64, "height": 48}]
     files = {
         "annotations/instances_train.json": document(outline, annotation(4)),
-        "annotations/person_keypoints_train.json": document(pose, only_pose, categories=[person]),
+        "annotations/person_keypoints_train.json": document(
+            pose, only_pose, plain, categories=[person]
+        ),
         "annotations/captions_train.json": {
             "images": other_ids,
             "annotations": [{"id": 1, "image_id": 77, "caption": "a dog"}],

@@ -356,6 +356,17 @@ def test_rejected_records_with_one_id_are_counted_each():
     assert found.balance.imported == 2  # the images
 
 
+def test_each_line_is_written_once():
+    """A record that is looked at again does not repeat the lines of its neighbours."""
+    bad_mask = annotation(2, segmentation={"size": [9, 9], "counts": [81]})
+    outside = annotation(3, bbox=[60, 40, 30, 30])
+    for odd in ({"attributes": 5}, {"bbox": ["1", 2, 3, 4]}, {"caption": [1]}):
+        found = read_document(document(annotation(1, **odd), bad_mask, outside))
+        records = [record for record, _ in lines(found, "warning") + lines(found, "rejected")]
+        assert sorted(set(records) - {"annotation id 1"}) == ["annotation id 2", "annotation id 3"]
+        assert len(records) == len(set(records))
+
+
 def test_original_values_are_kept_in_extra():
     """What was not usable is not thrown away."""
     found = read_document(document(annotation(segmentation="polygon", score="high")))

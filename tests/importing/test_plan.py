@@ -394,3 +394,16 @@ def test_importing_while_reading_gives_what_a_plan_gives(tmp_path: Path, dataset
         assert planned.labels.equals(streamed.labels)
         assert planned.summary()["counts"] == streamed.summary()["counts"]
         assert "nothing to do" in streamed.import_dataset(dataset).text
+
+
+def test_a_label_is_completed_by_what_another_file_knows(project: Any, tmp_path: Path) -> None:
+    """A label met first without its skeleton has it once another file declares it."""
+    plain = coco_document(["a.jpg"], [(0, "cat", (1, 1, 5, 5))], ("cat",))
+    joints = coco_document(["b.jpg"], [], ("cat",))
+    joints["categories"][0] |= {"keypoints": ["nose", "tail"], "skeleton": [[1, 2]]}
+    folder = write_coco(tmp_path / "joints", {"a": plain, "b": joints})
+    plan = project.plan(folder)
+    assert plan.staged.labels["cat"].skeleton.points == ("nose", "tail")
+    project.import_dataset(folder)
+    (label,) = project.label_list()
+    assert label.skeleton.points == ("nose", "tail")

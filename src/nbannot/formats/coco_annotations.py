@@ -149,6 +149,12 @@ class AnnotationReader:
 
     def _table(self, records: list[Annotation], items: Integers, geometry: Geometry) -> pa.Table:
         boxes, kinds, polygons, masks, joints, joint_lengths = geometry
+        has_points, has_box = joint_lengths > 0, ~np.isnan(boxes[:, 0])
+        # What may turn out odd comes before any line is written.
+        captions = [r.caption for r in records]
+        texts = texts_of(captions) if any(captions) else None
+        is_box = has_box & (kinds == 0) & ~has_points
+        attributes = split_attributes([r.attributes for r in records], is_box)
         bad = self._bad_masks(records, items, kinds, masks)
         if bad:
             keep = [i for i in range(len(records)) if i not in bad]
@@ -159,18 +165,12 @@ class AnnotationReader:
             boxes[:, 2:] -= boxes[:, :2]
         self._fill_boxes(boxes, kinds, polygons, masks)
         self._check_boxes(records, items, boxes)
-        has_points, has_box = joint_lengths > 0, ~np.isnan(boxes[:, 0])
-        captions = [r.caption for r in records]
         types = np.where(has_box, "box", "tag").astype(object)
-        texts = None
-        if any(captions):
-            told = np.array([len(c) > 0 for c in captions])
-            types[told & ~has_box] = "text"
-            texts = texts_of(captions)
+        if texts is not None:
+            types[np.array([t is not None for t in texts]) & ~has_box] = "text"
         types[has_points] = "skeleton"
         types[kinds == 1], types[kinds == 2] = "polygon", "mask"
         double = has_points & (kinds > 0)
-        attributes = split_attributes([r.attributes for r in records], types == "box")
         extra = extra_of(records, joints, joint_lengths)
         groups, known = self._groups(records, items, double, has_points)
         scores = [r.score for r in records]
@@ -197,14 +197,11 @@ class AnnotationReader:
             ]
         self._add_segmentation(columns, kinds, polygons, masks)
         rows = table(columns, ANNOTATIONS)
+        self._lines.ledger.split(int((double & ~known).sum()))
+        self._lines.ledger.joined(int((known & ~has_points).sum()))
         if has_points.any():
-            rows = _with_skeletons(rows, joints, joint_lengths, kinds, known)
-            self._lines.ledger.split(int((double & ~known).sum()))
-            return rows
-        if known.any():
-            rows = rows.filter(pa.array(~known))
-            self._lines.ledger.joined(int(known.sum()))
-        return rows
+            return _with_skeletons(rows, joints, joint_lengths, kinds, known)
+        return rows.filter(pa.array(~known)) if known.any() else rows
 
     def _bad_masks(
         self, records: list[Annotation], items: Integers, kinds: NDArray[np.int8], masks: list[Mask]

@@ -82,12 +82,12 @@ def json_objects(columns: Mapping[str, pa.ChunkedArray], count: int) -> pa.Array
     """Return one JSON object per row of what is not empty in `columns`; null where nothing is."""
     pieces = []
     for name, column in columns.items():
-        value = _json_values(column)
-        head = f"{json.dumps(name, ensure_ascii=False)}:"
-        pieces.append(pc.binary_join_element_wise(head, value, ""))
+        head = f",{json.dumps(name, ensure_ascii=False)}:"
+        piece = pc.binary_join_element_wise(head, _json_values(column), "")
+        pieces.append(pc.fill_null(piece, ""))
     if not pieces:
         return pa.nulls(count, pa.string())
-    inner = pc.binary_join_element_wise(*pieces, ",", null_handling="skip")
+    inner = pc.utf8_slice_codeunits(pc.binary_join_element_wise(*pieces, ""), 1)
     whole = pc.binary_join_element_wise("{", inner, "}", "")
     out = pc.if_else(pc.equal(inner, ""), pa.scalar(None, pa.string()), whole)
     return out.combine_chunks() if isinstance(out, pa.ChunkedArray) else out
@@ -103,10 +103,12 @@ def _json_values(column: pa.ChunkedArray) -> pa.ChunkedArray:
         return pc.cast(column, pa.string())
     if pa.types.is_integer(kind):
         text = pc.cast(column, pa.string())
-        if _max_abs(pc.cast(column, pa.float64(), safe=False)) <= _SAFE:
-            return text
         # Past 2**53 a browser would round it: as text it stays what it is.
-        big = pc.greater(pc.abs(pc.cast(column, pa.float64(), safe=False)), float(_SAFE))
+        big = pc.greater(column, pa.scalar(_SAFE, kind))
+        if pa.types.is_signed_integer(kind):
+            big = pc.or_(big, pc.less(column, pa.scalar(-_SAFE, kind)))
+        if not pc.any(big).as_py():
+            return text
         return pc.if_else(big, pc.binary_join_element_wise('"', text, '"', ""), text)
     if pa.types.is_floating(kind):
         finite = pc.if_else(pc.is_finite(column), column, pa.scalar(None, kind))

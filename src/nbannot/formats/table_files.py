@@ -245,9 +245,16 @@ def _json_head(path: str, data: bytes) -> Head:
     except ValueError as error:
         return Head(path, None, str(error))
     reason = not_a_record(records[0]) if records else "no records"
+    if _is_one_object(path, data) and len(records) < 2:
+        reason = "one object, and no list of records"
     if reason:
         return Head(path, None, reason)
     return Head(path, _table_of(records))
+
+
+def _is_one_object(path: str, data: bytes) -> bool:
+    # A line of JSON lines may be the only one; a .json file with one object is something else.
+    return suffix(path) == ".json" and data.lstrip()[:1] != b"["
 
 
 def _first_objects(data: bytes) -> Iterator[dict[str, Any]]:
@@ -295,6 +302,8 @@ def _is_nested_list(value: Any) -> bool:
 
 def _json(data: bytes, path: str, ledger: Ledger) -> FileTable:
     raws = values_of(data, path, ledger)
+    if len(raws) == 1 and _is_one_object(path, data):
+        raise BrokenFileError(f"{path} holds one object, and no list of records", where=path)
     records, numbers = [], []
     for n, raw in enumerate(raws):
         try:

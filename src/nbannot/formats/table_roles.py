@@ -219,8 +219,8 @@ def _is_numeric(column: pa.ChunkedArray) -> bool:
     kind = column.type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         return True
-    cells = texts(column)[:200]
-    return bool(cells) and all(number(c) is not None for c in cells if c.lower() not in _MISSING)
+    cells = [c for c in texts(column)[:200] if c.lower() not in _MISSING]
+    return bool(cells) and 2 * sum(number(c) is not None for c in cells) >= len(cells)
 
 
 _MISSING = frozenset(("", "na", "nan", "n/a", "null", "none"))
@@ -241,6 +241,8 @@ def number(text: str) -> float | None:
 def _is_flag(column: pa.ChunkedArray) -> bool:
     if pa.types.is_boolean(column.type):
         return True
+    if pa.types.is_nested(column.type) or pa.types.is_binary(column.type):
+        return False
     values = set(pc.unique(column.cast(pa.string())).to_pylist()) - {None}
     return bool(values) and {v.strip().lower() for v in values} <= {
         "0", "1", "0.0", "1.0", "true", "false"
@@ -362,8 +364,8 @@ def holds_boxes(column: pa.ChunkedArray) -> bool:
     if pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind) or pa.types.is_large_list(kind):
         lengths = pc.list_value_length(column).drop_null()
         return len(lengths) > 0 and pc.mean(pc.equal(lengths, 4)).as_py() > 0.5
-    cells = texts(column)[:200]
-    return bool(cells) and sum(len(numbers_in(c)) == 4 for c in cells) > len(cells) / 2
+    lists = [numbers_in(c) for c in texts(column)[:200] if c.strip("[] ")]
+    return bool(lists) and 2 * sum(len(found) == 4 for found in lists) >= len(lists)
 
 
 def numbers_in(cell: str) -> list[float]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,8 @@ class Staged:
     def add_items(self, batch: Batch) -> None:
         """Keep the items and labels of a batch, not its annotations."""
         for label in batch.labels:
-            self.labels.setdefault(label.name, label)
+            known = self.labels.get(label.name, label)
+            self.labels[label.name] = label if known is label else _completed(known, label)
         if batch.items.num_rows:
             self._item_batches.append(batch.items)
 
@@ -203,6 +205,13 @@ class Staged:
         """Put other annotation rows in place of those that were staged."""
         self.batches = [rows for rows in batches if rows.num_rows]
         self.__dict__.pop("_index", None)
+
+
+def _completed(label: Label, other: Label) -> Label:
+    # One label may be declared in several files, and only one of them know its skeleton.
+    fields = ("color", "parent", "skeleton", "attributes", "hotkey", "source_id", "extra")
+    missing = {f: getattr(other, f) for f in fields if not getattr(label, f)}
+    return replace(label, **missing)
 
 
 def column(rows: pa.Table, name: str, values: Any) -> pa.Table:

@@ -125,6 +125,7 @@ class _Writer:
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="nbannot-write", daemon=True)
         self.labels: dict[str, int] = {}
+        self._told: dict[str, Label] = {}
         self.count = 0
 
     def __enter__(self) -> _Writer:
@@ -155,10 +156,12 @@ class _Writer:
     def _write(self, declared: tuple[Label, ...], rows: pa.Table) -> None:
         names = [n for n in pc.unique(rows["label"]).to_pylist() if n is not None]
         known = {label.name: label for label in declared}
-        known.update({n: Label(n) for n in names if n not in known})
-        new = [label for name, label in known.items() if name not in self.labels]
+        known.update({n: Label(n) for n in names if n not in known and n not in self.labels})
+        # Declared again with more (a skeleton), a label is completed by the store.
+        new = [label for label in known.values() if self._told.get(label.name) != label]
         if new:
             self.labels.update(self._commit.ensure_labels(new))
+            self._told.update({label.name: label for label in new})
         if rows.num_rows:
             owner = np.asarray(rows["item"]) + self._first_item
             column = label_ids(rows["label"], _as_they_are(self.labels), self.labels)

@@ -17,7 +17,7 @@ from .. import geometry
 from .labelstudio_rows import Row
 from .labelstudio_shapes import is_number
 
-__all__ = ["TaskOwn", "apply_own", "own_of", "points_together", "without_own"]
+__all__ = ["NOTHING_OWN", "TaskOwn", "apply_own", "own_of", "points_together", "without_own"]
 
 _TYPES: dict[str, type] = {
     "occluded": bool, "outside": bool, "keyframe": bool, "z_order": int, "group": int,
@@ -42,6 +42,8 @@ class TaskOwn:
     def sets(self, names: list[str | None]) -> list[str | None]:
         """Return the names of the annotations: those written, where there is one for each."""
         given = self._sets
+        if given is None:
+            return names
         sound = (
             isinstance(given, list)
             and len(given) == len(names)
@@ -65,6 +67,10 @@ class TaskOwn:
             return names
         pairs = [(v[0], v[1]) for v in given]
         return pairs if len(set(pairs)) == len(pairs) else names
+
+
+NOTHING_OWN = TaskOwn(None)
+"""Of a task that nbannot did not write: most."""
 
 
 def _text(value: Any) -> str | None:

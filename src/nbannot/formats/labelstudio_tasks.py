@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ from .json_values import dumps, loads
 from .labelstudio_config import Config
 from .labelstudio_items import Item, ItemFinder
 from .labelstudio_json import Annotation, Plain, Task, plain_task
-from .labelstudio_own import TaskOwn
+from .labelstudio_own import NOTHING_OWN, TaskOwn
 from .labelstudio_plain import Owner, PlainPacker
 from .labelstudio_regions import RegionReader
 from .labelstudio_rows import Place, Row, Rows
@@ -23,7 +24,7 @@ from .labelstudio_shapes import is_number
 
 __all__ = ["TaskReader", "layer_names", "set_names"]
 
-PACK_RESULTS = 1_000
+PACK_RESULTS = 4_000
 """Plain results that are turned into columns at once: few enough to stay in the cache."""
 
 _ITEM_COLUMNS = (
@@ -127,7 +128,7 @@ class TaskReader:
         annotations, predictions = list(task.annotations or ()), list(task.predictions or ())
         first = next((a.result[0] for a in (*annotations, *predictions) if a.result), None)
         on = [(first.to_name, first.type, None)] if first is not None else []
-        own = TaskOwn(_or_none(task.nbannot))
+        own = NOTHING_OWN if task.nbannot is UNSET else TaskOwn(task.nbannot)
         item = self._item(name, task.data, on, own)
         if first is not None:
             item.width, item.height = first.original_width, first.original_height
@@ -346,16 +347,23 @@ class TaskReader:
     ) -> None:
         if item.width is None and own.size is not None:
             item.width, item.height = own.size
-        around = dumps({"sets": sets, "layers": layers, "media": item.media_key})
+        around = _around(tuple(sets), tuple(layers), item.media_key)
         self._items.append(
             (
                 item.number,
                 own.subset or self._subset,
                 item.key, item.kind, item.media, item.uri, item.width, item.height, task_id,
                 dumps(data),
-                f'{{"label_studio":{{"task":{envelope},{around[1:-1]}}}}}',
+                f'{{"label_studio":{{"task":{envelope},{around}}}}}',
             )
         )  # fmt: skip
+
+
+@lru_cache(4096)
+def _around(
+    sets: tuple[str | None, ...], layers: tuple[tuple[str, str | None], ...], media: str | None
+) -> str:
+    return dumps({"sets": sets, "layers": layers, "media": media})[1:-1]
 
 
 def _or_none(value: Any) -> Any:

@@ -102,6 +102,16 @@ def choose_format(source: Source, request: Request) -> tuple[Format, str, list[C
     if request.format is not None:
         return get_format(request.format), request.root, []
     candidates = detect_formats(source)
+    best = best_of(candidates, source)
+    return get_format(best.format), request.root or best.root, candidates
+
+
+def best_of(candidates: Sequence[Candidate], source: Source) -> Candidate:
+    """Return the first of ranked formats.
+
+    Raises:
+        UnknownFormatError: none fits; the hint lists what the nearest ones miss.
+    """
     best = candidates[0] if candidates else None
     if best is None or best.confidence <= 0:
         misses = "; ".join(f"{c.title}: {c.missing}" for c in candidates[:8])
@@ -110,7 +120,7 @@ def choose_format(source: Source, request: Request) -> tuple[Format, str, list[C
             where=f"{len(source.files)} files",
             hint=f"What is missing: {misses}. Give format= if you know better.",
         )
-    return get_format(best.format), request.root or best.root, candidates
+    return best
 
 
 def read(

@@ -25,7 +25,7 @@ from ..errors import NbannotError, OptionError, SourceError
 from ..formats import detect, get_format
 from ..formats.base import Candidate
 from ..importing import Report, Request
-from ..importing.plan import Plan, choose_format, read, settle, target_json
+from ..importing.plan import Plan, best_of, read, settle, target_json
 from ..progress import Progress, ProgressState
 from ..sources import Source, open_source
 from . import picker, views
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 __all__ = ["ImportModel"]
 
 PREVIEW_ITEMS = 24
+FIRST_PAGE_S = 0.25
+"""How long reading goes on hold for the browser to ask for the first page, and get it."""
 
 
 def _dict() -> Any:
@@ -84,6 +86,7 @@ class ImportModel(UploadCommands, traitlets.HasTraits):
         self._opened: Source | None = None
         self._worker = Worker(self._show_progress, self._show_error, self._after_cancel)
         self._revision = 0
+        self._drawn = threading.Event()
         super().__init__(**traits)
         self.observe(self._on_location, names=["location", "filter"])
         self.observe(self._on_source, names=["source"])
@@ -215,9 +218,9 @@ class ImportModel(UploadCommands, traitlets.HasTraits):
         progress.check()
         with self._publish():
             self.candidates = views.candidates_view(candidates)
-        fmt, root, _ = choose_format(source, Request())
+        best = best_of(candidates, source)
         with self._publish():
-            self.format, self.root, self.state = fmt.name, root, "reading"
+            self.format, self.root, self.state = best.format, best.root, "reading"
         self._read(progress)
 
     def _request(self) -> Request:
@@ -259,7 +262,10 @@ class ImportModel(UploadCommands, traitlets.HasTraits):
         # First the few items that fill a page, then everything, by the very same reader.
         first = Plan(self._project, source, fmt, request, self._ranked())
         first.staged = read(source, fmt, request, first.reading, progress, PREVIEW_ITEMS)
+        self._drawn.clear()
         self._show_preview(first, progress, complete=False)
+        if first.items == PREVIEW_ITEMS:  # more to come: first let the page be drawn
+            self._drawn.wait(FIRST_PAGE_S)
         plan = Plan(self._project, source, fmt, request, self._ranked())
         plan.fingerprint = source.fingerprint()
         plan.staged = read(source, fmt, request, plan.reading, progress)
@@ -407,7 +413,9 @@ class ImportModel(UploadCommands, traitlets.HasTraits):
         page = plan.page(
             start, min(count, 200), min(size_px, 512), subset=subset or None, label=label or None
         )
-        return page.encode()
+        answer = page.encode()
+        self._drawn.set()
+        return answer
 
     @command()
     def item(self, item: str, size_px: int = 1280) -> Answer:

@@ -69,16 +69,16 @@ class TaskOwn:
         return pairs if len(set(pairs)) == len(pairs) else names
 
 
-NOTHING_OWN = TaskOwn(None)
-"""Of a task that nbannot did not write: most."""
-
-
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
 def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**31
+
+
+NOTHING_OWN = TaskOwn(None)
+"""Of a task that nbannot did not write: most."""
 
 
 def own_of(result: Any) -> Mapping[str, Any]:

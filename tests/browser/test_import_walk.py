@@ -308,7 +308,8 @@ def test_a_page_is_reached_by_its_number(notebook):
     """A page number typed, and Enter: the gallery shows that page."""
     many = (
         "import nbannot as nb\nproject = nb.open_project()\n"
-        "project.import_dataset([{'image': f'{i:03}.jpg', 'label': 'x'} for i in range(60)])\nproject"
+        "rows = [{'image': f'{i:03}.jpg', 'label': 'x'} for i in range(60)]\n"
+        "project.import_dataset(rows)\nproject"
     )
     nb = notebook([many])
     gallery = nb.page.locator(".nbannot-project").last

@@ -11,7 +11,7 @@ from PIL import Image
 
 from nbannot.formats import get_format
 from nbannot.formats.examples import read_back
-from nbannot.formats.labelstudio_brush import encode_brush
+from nbannot.formats.labelstudio.brush import encode_brush
 from nbannot.sources import open_source
 
 WIDTH, HEIGHT = 640, 480
@@ -157,8 +157,8 @@ def every_kind():
     )  # fmt: skip
     sound = result("labels", {"start": 1.5, "end": 3.25, "channel": 0, "labels": ["speech"]},
                    to="audio", sized=False, original_length=10.5)  # fmt: skip
-    series = result("timeserieslabels", {"start": 100, "end": 200, "instant": False,
-                                         "timeserieslabels": ["run"]}, to="ts", sized=False)  # fmt: skip
+    when = {"start": 100, "end": 200, "instant": False, "timeserieslabels": ["run"]}
+    series = result("timeserieslabels", when, to="ts", sized=False)
     frames = [
         {"frame": 1, "enabled": True, "x": 1, "y": 2, "width": 3, "height": 4, "rotation": 0,
          "time": 0.04},

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from nbannot.errors import BrokenFileError, Cancelled
-from nbannot.formats import coco_bytes, coco_read, get_format
+from nbannot.formats import get_format
 from nbannot.formats.base import Miss
 from nbannot.formats.cases import FormatCases
+from nbannot.formats.coco import bytes as coco_bytes
+from nbannot.formats.coco import read as coco_read
 from nbannot.formats.examples import read_back
 from nbannot.formats.look import Look
 from nbannot.geometry import rle_to_mask

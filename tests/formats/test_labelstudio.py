@@ -1,4 +1,4 @@
-"""Label Studio: the conformance suite, real samples, media, and what a task holds beside results."""
+"""Label Studio: the conformance suite, real samples, media, what a task holds beside results."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import pyarrow as pa
 import pytest
 
 from nbannot.errors import BrokenFileError, FormatError
-from nbannot.formats import detect, get_format, labelstudio_tasks
+from nbannot.formats import detect, get_format
 from nbannot.formats.cases import FormatCases
 from nbannot.formats.examples import read_back
+from nbannot.formats.labelstudio import tasks as labelstudio_tasks
 from nbannot.geometry import box_corners
 from nbannot.ledger import Ledger
 from nbannot.progress import Progress
@@ -302,16 +303,23 @@ def test_the_kind_of_an_item(data, results, kind):
 
 def test_data_and_ids_are_kept_as_they_are():
     """The data dict comes back whole; ids are texts, and one past 64 bits is said to be."""
-    data = {"text": "a", "n": 9007199254740993, "deep": {"x": [1, None, "é"]}, "__proto__": {"p": 1}}
+    data = {
+        "text": "a",
+        "n": 9007199254740993,
+        "deep": {"x": [1, None, "é"]},
+        "__proto__": {"p": 1},
+    }
     big = 10**30
-    found = read_tasks(task(task_id=9007199254740993, data=data), task(task_id=big, data={"a": big}))
+    found = read_tasks(
+        task(task_id=9007199254740993, data=data), task(task_id=big, data={"a": big})
+    )
     assert json.loads(found.items[0]["data"]) == data
     assert [r["source_id"] for r in found.items] == ["9007199254740993", str(big)]
     assert groups(found) == {"id is past 64 bits": 1}
 
 
 def test_a_task_without_data_is_taken_as_label_studio_takes_it():
-    """A record that is no task is data, with a warning; one with results but no data is rejected."""
+    """A record that is no task is data, said to be; one with results but no data is rejected."""
     fmt = get_format("labelstudio")
     data = json.dumps([task(box()), {"image": "b.jpg"}, {"annotations": []}, 7]).encode()
     found = read_back(fmt, open_source({"a.json": data}))

@@ -1,4 +1,4 @@
-"""Label Studio's results: every type, regions of several results, spans, masks, and their faults."""
+"""Label Studio's results: every type, regions of several results, spans, masks, faults."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from nbannot.formats.labelstudio_brush import decode_brush, encode_brush
-from nbannot.formats.labelstudio_spans import locate
+from nbannot.formats.labelstudio.brush import decode_brush, encode_brush
+from nbannot.formats.labelstudio.spans import locate
 from nbannot.geometry import rle_to_mask
 
 from .labelstudio_files import (
@@ -115,7 +115,10 @@ def test_masks_are_where_alpha_is():
 def test_a_brush_of_another_size_is_rejected():
     """A code that is cut, or of an image of another size, is named, and nothing is painted."""
     code = encode_brush(mask())
-    for rle, text in ((code[:-20], "it ends after"), (encode_brush(mask()[1:]), "but the image has")):
+    for rle, text in (
+        (code[:-20], "it ends after"),
+        (encode_brush(mask()[1:]), "but the image has"),
+    ):
         found = read_tasks(task(result("brushlabels", {"format": "rle", "rle": rle})))
         assert found.annotations == []
         (line,) = found.ledger.lines("rejected", "brush mask can't be decoded")
@@ -186,7 +189,9 @@ def test_several_labels_are_the_first_and_all():
 
 def test_regions_of_a_parent_are_a_group(samples):
     """Key points that name a box as their parent are in its group; relations name both ends."""
-    data = json.loads((samples / "label_studio/sdk-test_export_yolo/data_keypoints.json").read_text())
+    data = json.loads(
+        (samples / "label_studio/sdk-test_export_yolo/data_keypoints.json").read_text()
+    )
     rows = read_tasks(*data).annotations
     grouped = [r["label"] for r in rows if r.get("group") == 1]
     assert sorted(grouped) == ["left_eye", "nose", "person", "right_eye"]
@@ -278,7 +283,10 @@ def test_spans_of_sound_and_series_are_of_time():
 def test_a_track_is_a_row_per_keyframe():
     """A rectangle in a video is its keyframes, counted from 0, with one name."""
     rows = [r for r in read_tasks(*every_kind()).annotations if r.get("track")]
-    assert [(r["track"], r["frame"], r["keyframe"]) for r in rows] == [("vr", 0, True), ("vr", 29, True)]
+    assert [(r["track"], r["frame"], r["keyframe"]) for r in rows] == [
+        ("vr", 0, True),
+        ("vr", 29, True),
+    ]
     assert [rows[0][n] for n in "xywh"] == pytest.approx([6.4, 9.6, 19.2, 19.2])
 
 
@@ -345,7 +353,7 @@ def test_a_region_on_the_second_image_is_said():
     second = {**box(region="b"), "original_width": 100, "original_height": 50}
     found = read_tasks(task(box(), second))
     assert found.annotations[1]["x"] == 10.5
-    assert [g[1] for g in found.ledger.groups()][0] == "region is on another image of its task"
+    assert next(g[1] for g in found.ledger.groups()) == "region is on another image of its task"
 
 
 def test_every_kind_is_accounted_for():

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from nbannot.formats import get_format
 from nbannot.formats.examples import MemorySink, example, written
-from nbannot.formats.labelstudio_config import parse_config
-from nbannot.formats.labelstudio_rows import percent_of, pixels_of
+from nbannot.formats.labelstudio.config import parse_config
+from nbannot.formats.labelstudio.rows import percent_of, pixels_of
 from nbannot.ledger import Ledger
 from nbannot.progress import Progress
 from nbannot.schema import Batch, Label
@@ -176,7 +176,7 @@ def test_ground_truth_can_be_written_as_predictions():
 def test_layers_and_sets_from_elsewhere_come_back():
     """Layers are predictions; sets that are no annotators are kept by name."""
     rows = [
-        {"item": "1.jpg", "type": "box", "label": "a", "x": 1.0, "y": 2.0, "w": 3.0, "h": 4.0, **more}
+        {"item": "1.jpg", "type": "box", "x": 1.0, "y": 2.0, "w": 3.0, "h": 4.0, **more}
         for more in (
             {"set": "first pass"}, {"set": "a@b.c"}, {"layer": "m", "score": 0.5},
             {"layer": "m", "set": "again"},
@@ -245,8 +245,16 @@ def test_what_can_not_be_held_is_named():
 
 def test_a_name_that_leaves_the_folder_is_taken_only_as_a_name():
     """What a file claims as nbannot's own is taken where it is sound, else left alone."""
-    given_task = task(box(meta={"nbannot": {"z_order": "x", "track": 7, "outline": 1}, "text": ["n"]}))
-    given_task["nbannot"] = {"key": "../x", "subset": 7, "kind": "?", "size": [0, "a"], "sets": [1, 2]}
+    given_task = task(
+        box(meta={"nbannot": {"z_order": "x", "track": 7, "outline": 1}, "text": ["n"]})
+    )
+    given_task["nbannot"] = {
+        "key": "../x",
+        "subset": 7,
+        "kind": "?",
+        "size": [0, "a"],
+        "sets": [1, 2],
+    }
     found = read_files({"a.json": json.dumps([given_task]).encode()})
     assert (found.items[0]["key"], found.items[0].get("subset")) == ("1.jpg", None)
     row = found.annotations[0]

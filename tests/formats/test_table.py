@@ -8,9 +8,9 @@ import json
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as parquet
 import pytest
 from PIL import Image
+from pyarrow import parquet
 
 from nbannot.errors import FormatError, OptionError
 from nbannot.formats import detect, get_format
@@ -345,7 +345,10 @@ def test_an_empty_box_is_an_image_without_one():
     head = "image,xmin,ymin,xmax,ymax,label\n"
     found = read(head + "a.jpg,,,,,\nb.jpg,1,2,3,4,cat\nc.jpg,,,,,nothing\n")
     assert [r["key"] for r in found.items] == ["a.jpg", "b.jpg", "c.jpg"]
-    assert [(r["key"], r["type"]) for r in found.annotations] == [("b.jpg", "box"), ("c.jpg", "tag")]
+    assert [(r["key"], r["type"]) for r in found.annotations] == [
+        ("b.jpg", "box"),
+        ("c.jpg", "tag"),
+    ]
     assert groups(found) == {"label without a box": 1}
     found = read('image,bbox\na.jpg,\na.jpg,"[]"\nb.jpg,"[1,2,3,4]"\nb.jpg,"[1,2,3]"\n')
     assert len(found.annotations) == 1
@@ -398,7 +401,7 @@ def test_scores_splits_ids_and_models():
 
 
 def test_several_labels_in_a_cell_only_when_asked_for():
-    """ "cat dog" is one label, unless a separator is given: then each is a row of one record."""
+    """A cell "cat dog" is one label; with a separator given, two rows of one record."""
     text = "image,label\na.jpg,cat dog\nb.jpg,\nc.jpg,cat\n"
     assert [r["label"] for r in read(text).annotations] == ["cat dog", "cat"]
     found = read(text, label_sep=" ")
@@ -409,10 +412,16 @@ def test_several_labels_in_a_cell_only_when_asked_for():
 
 
 def test_two_spellings_of_a_path_are_one_image():
-    """./a.jpg, a.jpg and a\\b.jpg are what they are as paths; twins in two folders stay two."""
+    """Dots and backslashes are read as paths are; twins in two folders stay two."""
     found = read("image,label\n./a.jpg,x\na.jpg,y\nd\\a.jpg,z\nd/a.jpg,w\ne/a.jpg,v\n")
     assert [r["key"] for r in found.items] == ["a.jpg", "d/a.jpg", "e/a.jpg"]
-    assert [r["key"] for r in found.annotations] == ["a.jpg", "a.jpg", "d/a.jpg", "d/a.jpg", "e/a.jpg"]
+    assert [r["key"] for r in found.annotations] == [
+        "a.jpg",
+        "a.jpg",
+        "d/a.jpg",
+        "d/a.jpg",
+        "e/a.jpg",
+    ]
     assert found.balance.imported == 5
 
 
@@ -503,7 +512,10 @@ def test_frames_of_any_number_type():
 
 def test_records_in_memory_are_a_table():
     """A list of flat dicts is a table; a record that is none is named."""
-    rows = [{"path": "a.jpg", "label": "cat", "x1": 1, "y1": 2, "x2": 5, "y2": 6}, {"path": "b.jpg"}]
+    rows = [
+        {"path": "a.jpg", "label": "cat", "x1": 1, "y1": 2, "x2": 5, "y2": 6},
+        {"path": "b.jpg"},
+    ]
     found = read_back(FORMAT, open_source(rows))
     assert boxes(found) == [("a.jpg", "cat", 1, 2, 4, 4)]
     assert len(found.items) == 2
@@ -526,7 +538,10 @@ def test_of_several_tables_the_one_about_the_images_is_read():
     }
     found = read(files)
     assert [r["label"] for r in found.annotations] == ["dog"]
-    assert {r["file"] for r in found.ledger.lines("note", "file was not read")} == {"a.csv", "b.csv"}
+    assert {r["file"] for r in found.ledger.lines("note", "file was not read")} == {
+        "a.csv",
+        "b.csv",
+    }
     assert [r["label"] for r in read(files, file="b.csv").annotations] == ["cat"]
     assert len(read(files, file="b.csv, c.csv").items) == 2
     with pytest.raises(OptionError, match="not in the source"):
@@ -584,7 +599,7 @@ def test_corners_and_spreadsheets():
     plain = read(written(FORMAT, what))
     assert "=1+1" in {r.get("label") for r in plain.annotations}
     safe = written(FORMAT, what, spreadsheet_safe=True)["annotations.csv"].decode()
-    assert "\"'=1+1\"" in safe
+    assert '"\'=1+1"' in safe
 
 
 def test_awkward_text_comes_back():
@@ -604,7 +619,7 @@ def test_awkward_text_comes_back():
 def test_a_bad_cell_of_our_own_table_is_rejected():
     """In a table that nbannot wrote, a cell that is not what its column holds is named."""
     text = "item,subset,type,label,points,x,y,w,h,occluded\n"
-    text += 'a.jpg,default,box,cat,,1,2,3,4,true\na.jpg,default,box,cat,,x,2,3,4,\n'
+    text += "a.jpg,default,box,cat,,1,2,3,4,true\na.jpg,default,box,cat,,x,2,3,4,\n"
     text += 'a.jpg,default,polygon,cat,"[1,",,,,,\n,default,box,cat,,1,2,3,4,\nb.jpg,val,,,,,,,,\n'
     found = read(text)
     assert [(r["key"], r["occluded"]) for r in found.annotations] == [("a.jpg", True)]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from nbannot.errors import BrokenFileError, NbannotError, OptionError
 from nbannot.formats import get_format
 from nbannot.formats.examples import read_back
-from nbannot.formats.table_csv import read_csv
+from nbannot.formats.table.csv import read_csv
 from nbannot.ledger import Ledger
 from nbannot.sources import open_source
 
@@ -35,7 +35,9 @@ def table(data, **options):
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_the_delimiter_is_found_out(delimiter):
     """Comma, semicolon, tab and bar are told apart, also where cells hold the others."""
-    text = f'a{delimiter}b\n"1,2;3"{delimiter}x|y\n4{delimiter}z\n'.replace("|y", "" if delimiter == "|" else "|y")
+    text = f'a{delimiter}b\n"1,2;3"{delimiter}x|y\n4{delimiter}z\n'.replace(
+        "|y", "" if delimiter == "|" else "|y"
+    )
     rows, _, _ = table(text)
     assert [list(r) for r in rows] == [["a", "b"]] * 2
     assert rows[0]["a"] == "1,2;3"
@@ -132,7 +134,9 @@ def test_an_empty_file_and_one_with_only_names():
 @settings(max_examples=150, deadline=None)
 @given(
     st.lists(
-        st.tuples(*[st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=6)] * 3),
+        st.tuples(
+            *[st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=6)] * 3
+        ),
         min_size=1,
         max_size=8,
     )

@@ -16,7 +16,7 @@ from nbannot.errors import BrokenFileError
 from nbannot.formats.base import Miss
 from nbannot.formats.look import Look
 from nbannot.formats.voc import Voc
-from nbannot.formats.voc_masks import parse_labelmap
+from nbannot.formats.voc.masks import parse_labelmap
 from nbannot.sources import open_source
 
 from .voc_files import Read, memory, obj, png, read_files, xml

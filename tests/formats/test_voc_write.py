@@ -463,7 +463,7 @@ class TestConformance(FormatCases):
     """What every format must do; an annotation file is a record: it does not break the others."""
 
     format_name = "voc"
-    write_options = {"polygons": "xml"}  # noqa: RUF012
+    write_options = {"polygons": "xml"}
     tolerance_px = 1e-12
 
     @pytest.fixture

@@ -318,8 +318,8 @@ def test_a_preview_is_the_beginning_of_the_whole(limit):
 def test_chunks_make_no_difference(monkeypatch):
     """However the work is cut up, the result is the same."""
     whole = Read(many(60))
-    monkeypatch.setattr("nbannot.formats.yolo_read.CHUNK_IMAGES", 7)
-    monkeypatch.setattr("nbannot.formats.yolo_read.CHUNK_BYTES", 50)
+    monkeypatch.setattr("nbannot.formats.yolo.read.CHUNK_IMAGES", 7)
+    monkeypatch.setattr("nbannot.formats.yolo.read.CHUNK_BYTES", 50)
     parts = Read(many(60))
     assert (parts.items, parts.rows) == (whole.items, whole.rows)
     assert parts.balance == whole.balance

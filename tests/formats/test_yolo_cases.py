@@ -52,7 +52,7 @@ class TestRotated(YoloCases):
     """Rotated boxes."""
 
     compared = (*COLUMNS, "rotation")
-    write_options = {"task": "obb"}  # noqa: RUF012
+    write_options = {"task": "obb"}
 
     @pytest.fixture
     def dataset(self):

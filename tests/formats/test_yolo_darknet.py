@@ -9,7 +9,7 @@ import pytest
 from nbannot.errors import FormatError
 from nbannot.formats.base import Miss
 from nbannot.formats.look import Look
-from nbannot.formats.yolo_darknet import YoloDarknet
+from nbannot.formats.yolo.darknet import YoloDarknet
 from nbannot.sources import open_source
 
 from .yolo_files import Read, evidence, memory, read

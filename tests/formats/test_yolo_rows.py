@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbannot.formats.yolo_data import Names
-from nbannot.formats.yolo_rows import parse_rows, row_share
+from nbannot.formats.yolo.data import Names
+from nbannot.formats.yolo.rows import parse_rows, row_share
 from nbannot.sources import open_source
 
 from .yolo_files import YAML, Read, one_file, read

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from nbannot import geometry
 from nbannot.errors import OptionError, UnsafeSourceError
 from nbannot.formats.yolo import Yolo
-from nbannot.formats.yolo_encode import bridge
+from nbannot.formats.yolo.encode import bridge
 from nbannot.schema import BatchBuilder, Label, Skeleton
 
 from .yolo_files import CAT, DOG, Exported, batch, box, mask, polygon, read_folder, write, written

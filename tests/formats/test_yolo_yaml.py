@@ -7,7 +7,7 @@ import os
 import pytest
 
 from nbannot.errors import BrokenFileError
-from nbannot.formats.yolo_yaml import load_yaml
+from nbannot.formats.yolo.yaml import load_yaml
 
 
 def load(text):

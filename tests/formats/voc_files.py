@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from nbannot.formats.voc import Voc
-from nbannot.formats.voc_masks import voc_colormap
+from nbannot.formats.voc.masks import voc_colormap
 from nbannot.ledger import Ledger
 from nbannot.progress import Progress
 from nbannot.sources.memory import MemorySource

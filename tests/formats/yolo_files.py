@@ -13,7 +13,7 @@ from nbannot import geometry
 from nbannot.formats.look import Look
 from nbannot.formats.writing import FolderSink
 from nbannot.formats.yolo import Yolo
-from nbannot.formats.yolo_darknet import YoloDarknet
+from nbannot.formats.yolo.darknet import YoloDarknet
 from nbannot.ledger import Ledger
 from nbannot.progress import Progress
 from nbannot.schema import BatchBuilder, Label

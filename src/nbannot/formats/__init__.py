@@ -46,7 +46,7 @@ _TABLE = {
     "table": "nbannot.formats.table:Table",
     "voc": "nbannot.formats.voc:Voc",
     "yolo": "nbannot.formats.yolo:Yolo",
-    "yolo-darknet": "nbannot.formats.yolo_darknet:YoloDarknet",
+    "yolo-darknet": "nbannot.formats.yolo:YoloDarknet",
 }
 assert list(_TABLE) == sorted(_TABLE), "the table of formats is not in alphabetical order"
 

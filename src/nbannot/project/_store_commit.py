@@ -230,7 +230,7 @@ class Commit:
         if first == 1:  # into an empty table: sorting once is cheaper than inserting in order
             self._connection.run("DROP INDEX IF EXISTS annotations_by_item")
             self._unindexed = True
-        # A column of nulls is what an absent column becomes: binding it would cost, and say nothing.
+        # A column of nulls is what an absent column becomes; binding it would only cost.
         used = [n for n in fitted.column_names if fitted[n].null_count < count]
         self._used |= set(used)
         given, fitted = fitted, fitted.select(used)

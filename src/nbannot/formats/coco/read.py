@@ -1,0 +1,204 @@
+"""Reading a COCO dataset: the files of each subset, merged by image, one chunk after another."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+from typing import Any
+
+from msgspec import Raw
+
+from ...errors import BrokenFileError
+from ...ledger import Ledger
+from ...media.kinds import IMAGE_SUFFIXES
+from ...progress import Progress
+from ...schema import Batch
+from ...sources.base import Source
+from ..media_index import MediaIndex
+from .annotations import AnnotationReader
+from .images import Ids, Images
+from .json import Document, open_document
+from .labels import Labels
+from .layout import Part, find_parts
+from .panoptic import PanopticReader, is_panoptic
+from .records import Lines, decode
+from .twins import Twins
+
+__all__ = ["read_coco"]
+
+CHUNK = 25_000
+"""Annotations per batch: about 10 MB of JSON, and a tenth of a second until a cancel is seen."""
+
+_EMPTY = ("", "n/a", "unknown")  # what exporters write where there is nothing to say
+# Where several files of a subset tell of one object, the first of these tells its outline.
+_ORDER = (
+    "instances", "", "person_keypoints", "keypoints", "stuff", "panoptic", "captions", "labels",
+    "image_info",
+)  # fmt: skip
+# "info" and "licenses" describe the file, no record, and practically every file has them.
+_READ = {"categories", "info", "licenses"}
+_CATEGORY_0 = re.compile(rb'"category_id"\s*:\s*"?0(?![\w.])')
+
+
+def read_coco(
+    source: Source,
+    options: Mapping[str, Any],
+    ledger: Ledger,
+    progress: Progress,
+    limit: int | None,
+) -> Iterator[Batch]:
+    """Yield the batches of a COCO dataset: per subset its items, then its annotations."""
+    parts, others = find_parts(source)
+    if not parts:
+        why = next(iter(others.values()), "no JSON file")
+        raise BrokenFileError(f"There is no COCO file in {source.name}: {why}", where=source.name)
+    for path, why in others.items():
+        ledger.note("a JSON file is not COCO", file=path, message=f"{path} was not read: {why}")
+    index = MediaIndex(source.files) if source.files.with_suffix(*IMAGE_SUFFIXES) else None
+    labels = Labels(ledger)
+    first = 0
+    for subset, group in groupby(sorted(parts, key=_place), key=lambda p: p.subset):
+        images = Images(source, index, subset, ledger, first)
+        left = None if limit is None else limit - first
+        reader = _Subset(source, list(group), images, labels, ledger, progress)
+        yield from reader.batches(left, corners=options.get("boxes") == "xyxy")
+        first = images.following
+        if limit is not None and first >= limit:
+            return
+
+
+def _place(part: Part) -> tuple[str, int, str]:
+    task = _ORDER.index(part.task) if part.task in _ORDER else len(_ORDER)
+    return part.subset or "", task, part.path
+
+
+class _Subset:
+    """The files of one subset."""
+
+    def __init__(
+        self, source: Source, parts: list[Part], images: Images, labels: Labels, ledger: Ledger,
+        progress: Progress,
+    ) -> None:  # fmt: skip
+        self._source, self._parts, self._images = source, parts, images
+        self._labels, self._ledger, self._progress = labels, ledger, progress
+        self._ids: dict[str, Ids] = {}
+        self._names: dict[str, dict[Any, str]] = {}
+        self._twins = Twins()
+        # Files that are not read again, and the positions of their annotations.
+        self._kept: dict[str, tuple[Document, Sequence[int]]] = {}
+
+    def batches(self, limit: int | None, *, corners: bool) -> Iterator[Batch]:
+        for part in self._parts:
+            self._survey(part, limit)
+        first = self._images.first
+        yield Batch(items=self._images.finish(), labels=self._labels.all())
+        sizes, keys = self._images.sizes(), self._images.keys
+        for part in self._parts:
+            kept = part.path in self._kept
+            document, places = self._kept.pop(part.path) if kept else self._again(part)
+            names, ids = self._names[part.path], self._ids[part.path]
+            lines = Lines(self._ledger, part.path)
+            self._progress.start("Reading annotations", len(places), "annotations")
+            if is_panoptic(document):
+                painted = PanopticReader(self._source, part, lines, ids, names, sizes, keys, first)
+                yield from self._segments(document, places, painted)
+                continue
+            reader = AnnotationReader(
+                document, lines, ids, names, sizes, keys, first, corners=corners,
+                twins=self._twins, is_first=part is self._parts[0],
+            )  # fmt: skip
+            yield from self._annotations(document, places, reader)
+            self._afterwards(reader, part)
+
+    def _again(self, part: Part) -> tuple[Document, Sequence[int]]:
+        # Of several large files only one is in memory at a time.
+        document = open_document(self._source, part.path, Ledger())
+        return document, range(len(document.annotations))
+
+    def _survey(self, part: Part, limit: int | None) -> None:
+        # Take the images and categories of a file; its annotations come later.
+        self._progress.start(f"Reading {part.path}")
+        document = open_document(self._source, part.path, self._ledger)
+        self._progress.start("Reading images", len(document.images), "images")
+        ids = self._images.add(document, part, self._progress, limit)
+        self._ids[part.path] = ids
+        categories = document.rest.get("categories")
+        self._names[part.path] = self._labels.add(
+            categories, part.path, lambda: _CATEGORY_0.search(document.data) is not None
+        )
+        unread = [k for k, v in document.rest.items() if k not in _READ and _says_something(v)]
+        if unread:
+            text = f"{part.path} also holds {', '.join(unread)}, which were not read"
+            self._ledger.note("not read", file=part.path, message=text)
+        places: Sequence[int] = range(len(document.annotations))
+        if limit is not None:
+            places = document.annotations_of(list(ids))
+            document = document.only(places)
+        if limit is not None or len(self._parts) == 1:
+            self._kept[part.path] = (document, places)
+        if part is not self._parts[0] and not is_panoptic(document):
+            self._expect(document, places, ids)
+
+    def _expect(self, document: Document, places: Sequence[int], ids: Ids) -> None:
+        quiet = Lines(Ledger(), document.path)
+        for raws, chosen in self._chunks(document, places, CHUNK):
+            records = decode(document, raws, chosen, quiet)
+            self._twins.expect([ids.get(r.image_id) for r in records], records)
+
+    def _annotations(
+        self, document: Document, places: Sequence[int], reader: AnnotationReader
+    ) -> Iterator[Batch]:
+        # While the numbers of one chunk are parsed, the next one is decoded.
+        begun: deque[Any] = deque()
+        with ThreadPoolExecutor(1, "coco") as pool:
+            for raws, chosen in self._chunks(document, places, CHUNK):
+                begun.append((reader.begin(raws, chosen, pool), len(raws)))
+                if len(begun) > 1:
+                    yield from self._finished(reader, *begun.popleft())
+            while begun:
+                yield from self._finished(reader, *begun.popleft())
+
+    def _finished(self, reader: AnnotationReader, begun: Any, count: int) -> Iterator[Batch]:
+        rows = reader.finish(begun)
+        if rows.num_rows:
+            yield Batch(annotations=rows)
+        self._progress.advance(count)
+
+    def _segments(
+        self, document: Document, places: Sequence[int], reader: PanopticReader
+    ) -> Iterator[Batch]:
+        for raws, chosen in self._chunks(document, places, 50):
+            rows = reader.rows(raws, chosen)
+            if rows.num_rows:
+                yield Batch(annotations=rows)
+            self._progress.advance(len(raws))
+
+    def _chunks(
+        self, document: Document, places: Sequence[int], step: int
+    ) -> Iterator[tuple[list[Raw], Sequence[int]]]:
+        for start in range(0, len(places), step):
+            self._progress.check()
+            yield document.annotations[start : start + step], places[start : start + step]
+            document.forget(start, start + step)
+
+    def _afterwards(self, reader: AnnotationReader, part: Part) -> None:
+        if reader.undeclared:
+            self._labels.unnamed(reader.undeclared, part.path)
+        if reader.outside * 2 > reader.boxes > 4 and reader.as_corners >= 0.95 * reader.boxes:
+            text = (
+                f"{reader.outside} of {reader.boxes} boxes of {part.path} reach outside their "
+                'images: they look like x1, y1, x2, y2. If so, read them with boxes="xyxy"'
+            )
+            self._ledger.note("boxes look like corners", file=part.path, message=text)
+
+
+def _says_something(value: Any) -> bool:
+    # Is there a word in it? Exporters write `info` and `licenses` with empty fields.
+    if isinstance(value, dict):
+        return any(_says_something(v) for k, v in value.items() if k not in ("id", "year"))
+    if isinstance(value, list):
+        return any(_says_something(v) for v in value)
+    return isinstance(value, str) and value.strip().lower() not in _EMPTY

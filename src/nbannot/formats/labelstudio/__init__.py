@@ -1,0 +1,7 @@
+"""Label Studio JSON: tasks, annotations, predictions."""
+
+from __future__ import annotations
+
+from .format import LabelStudio
+
+__all__ = ["LabelStudio"]

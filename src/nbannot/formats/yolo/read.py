@@ -1,0 +1,336 @@
+"""Reading the images and label files of a YOLO dataset as a stream of batches.
+
+Shared by both layouts: `yolo` and `yolo-darknet` differ in what declares the dataset only.
+Coordinates become pixels of the image as displayed, as Ultralytics does, so each image's header
+is read. Memory holds the names of all images, and the rows of one chunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ...errors import BrokenFileError, OptionError, SourceError, UnsafeSourceError
+from ...ledger import Ledger
+from ...media.images import probe_source_image
+from ...progress import Progress
+from ...schema import Batch
+from ...sources.base import Source
+from ..base import Option
+from .columns import annotation_columns
+from .data import Declared, Names, parse_kpt_shape
+from .labels import is_label_folder
+from .layout import Entry, Layout, key_of, subset_of
+from .rows import fit_rectangles, parse_rows
+from .work import RowLines
+
+__all__ = ["READ_OPTIONS", "read_layout"]
+
+CHUNK_IMAGES = 4096
+CHUNK_BYTES = 8 << 20
+_SAMPLE_IMAGES = 100
+
+READ_OPTIONS = (
+    Option(
+        "task", "choice", "auto", "what the rows are; auto looks at each",
+        ("auto", "detect", "segment", "obb", "pose"),
+    ),
+    Option("image_size", "text", None, "size of images that are missing, e.g. 1920x1080"),
+    Option("kpt_shape", "text", None, "keypoints per row where no file says so, e.g. 17,3"),
+)  # fmt: skip
+"""Options of both YOLO readers."""
+
+_PROBLEMS = {
+    "missing": ("image is not in the source", "{0} is not in the source"),
+    "ambiguous": ("image name fits several files", "{0} fits several files equally"),
+    "unicode": ("name in another Unicode form", "{0} is written in another Unicode form"),
+    "escaped": ("name is percent-encoded", "{0} is written percent-encoded"),
+}
+
+
+def read_layout(
+    source: Source,
+    declared: Declared,
+    layout: Layout,
+    options: Mapping[str, Any],
+    ledger: Ledger,
+    progress: Progress,
+    limit: int | None,
+) -> Iterator[Batch]:
+    """Yield the images of a layout with their rows, in order; see `Format.read`."""
+    for reason, text in (*declared.remarks, *layout.remarks):
+        ledger.note(reason, file=declared.where, message=text)
+    if options.get("kpt_shape"):
+        declared.pose = parse_kpt_shape(options["kpt_shape"], "option kpt_shape")
+    if options["task"] == "pose" and declared.pose is None:
+        raise OptionError(
+            "task='pose' needs to know the keypoints",
+            hint="Give kpt_shape='17,3', or write kpt_shape: [17, 3] into data.yaml.",
+        )
+    yield from _Reader(source, declared, layout, options, ledger, progress).batches(limit)
+
+
+class _Reader:
+    def __init__(
+        self,
+        source: Source,
+        declared: Declared,
+        layout: Layout,
+        options: Mapping[str, Any],
+        ledger: Ledger,
+        progress: Progress,
+    ) -> None:
+        self.source, self.declared, self.ledger = source, declared, ledger
+        self.progress = progress
+        self.size = _parse_size(options["image_size"])
+        self.task = options["task"]
+        self.entries, self.orphans = layout.entries, layout.orphans
+        if self.size is not None:  # with a size, labels alone can be placed
+            for path in self.orphans:
+                subset, key = _place_of_label(path)
+                self.entries.add(
+                    subset, [key], [path[:-4]], listed=path, problem="missing", missing=True
+                )
+                self.entries.label[-1] = path
+            self.entries.make_keys_unique()
+            self.orphans = []
+        self.quads = self.task == "auto" and declared.pose is None and self._has_quads()
+        self.next_item = 0
+        self.told: set[int] = set()
+        self.told_made_up = False
+
+    def batches(self, limit: int | None) -> Iterator[Batch]:
+        first = tuple(self._new_labels())
+        self.progress.start("Reading labels", len(self.entries), "images")
+        start, empty = 0, True
+        while limit is None or self.next_item < limit:
+            count = CHUNK_IMAGES if limit is None else min(CHUNK_IMAGES, limit - self.next_item)
+            chunk = self.entries.part(start, start + count)
+            start += count
+            if not chunk:
+                break
+            for part, found in self._texts(chunk):
+                batch = self._batch(part, found, first)
+                first, empty = (), False
+                self._tell_made_up_names()
+                yield batch
+                self.progress.advance(len(part))
+        else:
+            return
+        if empty:
+            yield Batch(labels=first)
+        self._reject_orphans()
+
+    def _texts(self, chunk: Sequence[Entry]) -> Iterator[tuple[Sequence[Entry], dict[str, bytes]]]:
+        # A chunk with the bytes of its label files by path, in parts of bounded size.
+        waiting = list(reversed(chunk))
+        while waiting:
+            part: list[Entry] = []
+            size = 0
+            while waiting and size < CHUNK_BYTES:
+                part.append(waiting.pop())
+                size += self._size_of(part[-1].label)
+            yield part, self._read_texts([entry.label for entry in part if entry.label])
+
+    def _size_of(self, label: str | None) -> int:
+        try:
+            return (self.source.size(label) or 0) if label else 0
+        except SourceError:
+            return 0  # reading it will name it
+
+    def _read_texts(self, paths: Sequence[str]) -> dict[str, bytes]:
+        try:
+            return dict(self.source.read_many(paths))
+        except UnsafeSourceError:
+            raise
+        except SourceError:
+            pass  # one by one, to name the file that can't be read
+        found = {}
+        for path in paths:
+            try:
+                found[path] = self.source.read(path)
+            except UnsafeSourceError:
+                raise
+            except SourceError as error:
+                self.ledger.read()
+                self.ledger.reject(
+                    "label file can't be read", file=path, record="file", message=str(error)
+                )
+        return found
+
+    # -- one batch --------------------------------------------------------------------
+
+    def _batch(self, entries: Sequence[Entry], found: dict[str, bytes], labels: Any) -> Batch:
+        sizes, items = self._items(entries)
+        rows = parse_rows([found.get(e.label or "", b"") for e in entries], self.declared.names)
+        self.ledger.read(len(rows) + len(rows.bad))
+        lines = RowLines(
+            self.ledger,
+            [entry.label or "" for entry in entries],
+            [entry.key for entry in entries],
+        )
+        numbers = np.full(len(entries), -1, np.int64)
+        numbers[items] = np.arange(self.next_item, self.next_item + len(items))
+        columns = annotation_columns(
+            rows, self.declared, sizes, numbers, lines, task=self.task, quads=self.quads
+        )
+        blank = np.array([entry.label in found for entry in entries])
+        blank[rows.file] = False
+        blank[[bad.file for bad in rows.bad] + [file for file, _ in rows.headers]] = False
+        kept = [entries[i] for i in items]
+        meta = ['{"label_file": "empty"}' if blank[i] else None for i in items]
+        for file, line in rows.headers:
+            self.ledger.note(
+                "DOTA header line", file=entries[file].label or "", where=f"line {line}"
+            )
+        self.next_item += len(items)
+        return Batch.of(
+            {
+                "item": numbers[items],
+                "subset": [entry.subset for entry in kept],
+                "key": [entry.key for entry in kept],
+                "kind": ["image"] * len(kept),
+                "media": [entry.media for entry in kept],
+                "width": sizes[items, 0].astype(np.int32),
+                "height": sizes[items, 1].astype(np.int32),
+                "meta": pa.array(meta, pa.string()),
+            },
+            columns,
+            (*labels, *self._new_labels()),
+        )
+
+    def _items(self, entries: Sequence[Entry]) -> tuple[NDArray[np.float64], list[int]]:
+        # Width and height of each image (NaN: unknown), and which of them become items.
+        self.ledger.read(len(entries))
+        sizes = np.full((len(entries), 2), np.nan)
+        items = []
+        for i, entry in enumerate(entries):
+            problem = entry.problem
+            if entry.media is None:
+                reason, text = _PROBLEMS.get(problem, _PROBLEMS["missing"])
+                text = text.format(entry.key)
+            else:
+                try:
+                    info = probe_source_image(self.source, entry.media)
+                    sizes[i] = info.width, info.height
+                    reason = text = ""
+                except UnsafeSourceError:
+                    raise
+                except (SourceError, BrokenFileError) as error:
+                    reason, text = "image can't be read", error.message
+            line = {
+                "file": entry.media or entry.listed or self.declared.where,
+                "record": f"image {entry.key}",
+                "item": entry.key,
+            }
+            if reason and self.size is None:
+                text += "; with image_size= its rows can be placed all the same"
+                self.ledger.reject(reason, **line, message=text)
+                continue
+            items.append(i)
+            if reason:
+                sizes[i] = self.size
+                self.ledger.warn(
+                    reason, **line, message=f"{text}; image_size is taken for its size"
+                )
+            elif problem in _PROBLEMS:
+                reason, text = _PROBLEMS[problem]
+                self.ledger.warn(reason, **line, message=text.format(entry.media))
+            elif problem:
+                self.ledger.warn("one label file for two images", **line, message=problem)
+        return sizes, items
+
+    def _new_labels(self) -> Iterator[Any]:
+        for number in self.declared.names.by_id:
+            if number not in self.told:
+                self.told.add(number)
+                yield self.declared.label(number)
+
+    def _tell_made_up_names(self) -> None:
+        if self.declared.names.made_up and not self.told_made_up:
+            self.told_made_up = True
+            text = "no file names the classes: they are called class_0, class_1 …"
+            self.ledger.note("no class names", message=text)
+
+    # -- the rest ---------------------------------------------------------------------
+
+    def _reject_orphans(self) -> None:
+        reason = "label file without an image"
+        for start in range(0, len(self.orphans), CHUNK_IMAGES):
+            paths = self.orphans[start : start + CHUNK_IMAGES]
+            found = self._read_texts(paths)
+            texts = [found.get(path, b"") for path in paths]
+            rows = parse_rows(texts, Names({}))
+            file = np.concatenate([rows.file, [bad.file for bad in rows.bad]]).astype(int)
+            line = np.concatenate([rows.line, [bad.line for bad in rows.bad]]).astype(int)
+            self.ledger.read(len(file))
+            where = [f"line {n}" for n in line.tolist()]
+            names = [paths[i] for i in file.tolist()]
+            text = "{} {}: there is no image for it; image_size= places its rows without one"
+            self.ledger.reject(
+                reason, file=names, where=where, record=where,
+                message=[text.format(n, w) for n, w in zip(names, where, strict=True)],
+            )  # fmt: skip
+            blank = [p for i, p in enumerate(paths) if i not in set(file.tolist()) and p in found]
+            self.ledger.note(reason, file=blank, message=[f"{p} is empty" for p in blank])
+
+    def _has_quads(self) -> bool:
+        # Rows of 9 numbers are rotated boxes where data.yaml says so, or the first labelled images
+        # have nothing else and these are near to rectangles in pixels.
+        if self.declared.task in ("obb", "segment"):
+            return self.declared.task == "obb"
+        labelled = (i for i, label in enumerate(self.entries.label) if label)
+        places = list(islice(labelled, _SAMPLE_IMAGES))
+        sample = [entry for i in places for entry in self.entries.part(i, i + 1) if entry.media]
+        try:
+            found = dict(self.source.read_many([entry.label or "" for entry in sample]))
+        except SourceError:
+            return False
+        texts = [found[entry.label or ""] for entry in sample]
+        rows = parse_rows(texts, Names({}))
+        if not len(rows) or not np.isin(rows.count, (9, 10, 11)).all():
+            return False
+        files = np.unique(rows.file)[:20]
+        corners = []
+        for i in files.tolist():
+            try:
+                info = probe_source_image(self.source, sample[i].media or "")
+            except (SourceError, BrokenFileError):
+                continue
+            mine = np.flatnonzero(rows.file == i)
+            scale = np.array([info.width, info.height])
+            corners.append(rows.numbers(mine, 1, 9).reshape(-1, 4, 2) * scale)
+        if not corners:
+            return False
+        boxes, _, off = fit_rectangles(np.concatenate(corners))
+        near = off <= np.maximum(0.05 * boxes[:, 2:].max(axis=1), 1.5)
+        return bool(near.mean() >= 0.8)
+
+
+def _place_of_label(path: str) -> tuple[str | None, str]:
+    # Subset and key of an image that is not there, by its label file; its suffix is not known.
+    parts = path[:-4].split("/")
+    inside = [i for i, part in enumerate(parts[:-1]) if is_label_folder(part)]
+    parts = ["images", *parts[inside[-1] + 1 :]] if inside else parts
+    subset = subset_of(path)
+    return subset, key_of("/".join(parts), subset)
+
+
+def _parse_size(given: Any) -> tuple[float, float] | None:
+    if given is None or given == "":
+        return None
+    values = given.replace("x", ",").split(",") if isinstance(given, str) else given
+    try:
+        width, height = (float(v) for v in values)
+    except (TypeError, ValueError):
+        width = height = 0.0
+    if not (0 < width < 1e6 and 0 < height < 1e6):
+        raise OptionError(
+            f"image_size can't be {given!r}", hint="Give width and height in pixels: 1920x1080."
+        )
+    return width, height

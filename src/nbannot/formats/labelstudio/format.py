@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -76,10 +77,10 @@ class LabelStudio(Format):
 
     def requires(self, look: Look) -> float:
         """Return 0.95 where a file has results in it, 0.6 where it has only tasks."""
-        paths = _candidates(look.source)
+        paths = _candidates(look.source, MAX_HEADS)
         look.need(paths, "no JSON file")
         best, minimal = 0.0, ""
-        for path in paths[:MAX_HEADS]:
+        for path in paths:
             head = look.head(path)
             confidence, why = _recognise(head)
             if confidence > best:
@@ -154,13 +155,14 @@ class LabelStudio(Format):
 # -- finding files --------------------------------------------------------------------
 
 
-def _candidates(source: Source) -> list[str]:
+def _candidates(source: Source, count: int | None = None) -> list[str]:
     if source.main is not None:
         return [source.main]
     paths = source.files.with_suffix(".json", ".jsonl", ".ndjson")
     if not paths:  # a cloud storage gets files named 1, 2, 3, ...
         paths = [p for p in source.files.with_suffix("") if p.rpartition("/")[2].isdigit()]
-    return sorted(paths, key=lambda p: (p.count("/"), p))
+    nearest = len(paths) if count is None else count
+    return heapq.nsmallest(nearest, paths, key=lambda p: (p.count("/"), p))
 
 
 def _xml_files(source: Source) -> list[str]:

@@ -11,7 +11,8 @@ import pyarrow as pa
 from ...media.kinds import suffix
 from ...sources.base import Source
 from ..addresses import address_of
-from .files import MAX_FILES, Head, head_of, split_of, wanted
+from ..media_index import MediaIndex
+from .files import Head, head_of, split_of, wanted
 from .items import MediaFinder
 from .own import is_own
 from .roles import Roles, choose_roles, texts
@@ -71,15 +72,15 @@ def choose_tables(
         head = frame.slice(0, 1_000)
         return Choice([Chosen("", head, choose_roles(head, options), own=is_own(head))])
     given = options.get("file")
-    choice = Choice()
+    choice, index = Choice(), MediaIndex(source.files)
     found = []
-    for path in wanted(source, given)[:MAX_FILES]:
+    for path in wanted(source, given):
         head = head_of(source, path, dict(options), (heads or {}).get(path))
         if head.table is None or not head.table.num_columns:
             choice.reasons[path] = head.reason or "no table"
             choice.broken += [path] if head.broken else []
             continue
-        found.append(_look(source, head, options))
+        found.append(_look(source, head, options, index))
     if given or len(found) < 2:
         choice.chosen = found
         return choice
@@ -99,21 +100,21 @@ def _kinds(chosen: Chosen) -> tuple[frozenset[str], int]:
     return roles, len(chosen.roles.one_hot) > 0
 
 
-def _look(source: Source, head: Head, options: Mapping[str, Any]) -> Chosen:
+def _look(source: Source, head: Head, options: Mapping[str, Any], index: MediaIndex) -> Chosen:
     table = head.table
     assert table is not None
     roles = choose_roles(table, options)
     return Chosen(
         head.path, table, roles, split_of(head.path), is_own(table),
-        _share(source, head.path, table, roles),
+        _share(source, head.path, table, roles, index),
     )  # fmt: skip
 
 
-def _share(source: Source, path: str, table: pa.Table, roles: Roles) -> float:
+def _share(source: Source, path: str, table: pa.Table, roles: Roles, index: MediaIndex) -> float:
     column = roles.column("image")
     if column is None:
         return 0.0
     cells = dict.fromkeys(texts(table[column].cast(pa.string()))[:_LOOKED_AT])
-    finder = MediaFinder(source, path.rpartition("/")[0])
+    finder = MediaFinder(source, path.rpartition("/")[0], index)
     found = [finder.find(c, address_of(c)).path for c in cells if suffix(c) or len(c) < 256]
     return sum(p is not None for p in found) / len(cells) if cells else 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -63,12 +64,12 @@ class Head:
     broken: bool = False
 
 
-def table_files(source: Source) -> list[str]:
-    """Return the files of a source that may hold tables, those nearest to its root first."""
+def table_files(source: Source, count: int = MAX_FILES) -> list[str]:
+    """Return up to `count` files that may hold tables, those nearest to the root first."""
     if source.main is not None:
         return [source.main] if suffix(source.main) in TABLE_SUFFIXES else []
     paths = source.files.with_suffix(*TABLE_SUFFIXES)
-    return sorted(paths, key=lambda p: (p.count("/"), p))
+    return heapq.nsmallest(count, paths, key=lambda p: (p.count("/"), p))
 
 
 def split_of(path: str) -> str | None:
@@ -372,7 +373,7 @@ def wanted(source: Source, given: str | None) -> list[str]:
             p for p in source.files if f"/{p}".endswith(f"/{name}")
         ]
         if len(found) != 1:
-            known = ", ".join(table_files(source)[:20])
+            known = ", ".join(table_files(source))
             what = "names several files" if found else "is not in the source"
             raise OptionError(f"file={name!r} {what}", hint=f"It has: {known}.")
         out += found

@@ -92,13 +92,10 @@ class Table(Format):
     def requires(self, look: Look) -> float:
         """Return 0.9 for a frame; for files 0.6 with boxes, 0.5 with labels, 0.2 as mere rows."""
         source = look.source
+        paths = [] if look.is_table else table_files(source)
         if not look.is_table:
-            look.need(table_files(source), "no table (.csv, .tsv, .parquet, .json, .jsonl)")
-        heads = {
-            p: look.head(p).data
-            for p in (() if look.is_table else table_files(source)[:8])
-            if not p.lower().endswith((".parquet", ".pq"))
-        }
+            look.need(paths, "no table (.csv, .tsv, .parquet, .json, .jsonl)")
+        heads = {p: look.head(p).data for p in paths if not p.lower().endswith((".parquet", ".pq"))}
         choice = choose_tables(source, {}, heads)
         if choice.broken and not choice.chosen:
             look.found(f"{choice.broken[0]} is a table by its name")

@@ -53,9 +53,9 @@ class Images:
 class MediaFinder:
     """Finds the media that cells name: in the source's files, or, of a frame, on this machine."""
 
-    def __init__(self, source: Source, near: str) -> None:
+    def __init__(self, source: Source, near: str, index: MediaIndex | None = None) -> None:
         self._source = source
-        self._index = MediaIndex(source.files)
+        self._index = MediaIndex(source.files) if index is None else index
         self._near = [near, f"{near}/images".lstrip("/"), f"{near}/img".lstrip("/")]
         self._is_frame = source.table() is not None
         self._has_media = bool(source.files.with_suffix(*KIND_OF_SUFFIX))

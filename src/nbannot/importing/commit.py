@@ -17,8 +17,9 @@ from ..schema import Label
 from ..sources import Source
 from . import display
 from .report import Report
+from .rows import label_ids
 from .staging import column
-from .target import ADD, LEFT_OUT, Target, label_ids
+from .target import ADD, LEFT_OUT, Target
 
 if TYPE_CHECKING:
     from ..project import Commit

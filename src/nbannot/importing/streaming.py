@@ -27,8 +27,9 @@ from .commit import begin_import, stored_annotations, stored_items
 from .frames import check_images
 from .labels import LabelMapping
 from .report import Report
+from .rows import label_ids
 from .staging import Staged, name_twins
-from .target import Changes, label_ids, tasks_for
+from .target import Changes, tasks_for
 
 if TYPE_CHECKING:
     from ..project import Commit

@@ -7,7 +7,7 @@ add, which rows of the project to remove. Nothing is changed here.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -22,10 +22,17 @@ from ..progress import Progress
 from ..schema import ANNOTATIONS
 from .hashes import item_hashes, row_hashes
 from .matching import AMBIGUOUS, NONE, match_paths
-from .staging import column
+from .rows import (
+    batches,
+    drop_labels,
+    dropped,
+    mapped,
+    only_on,
+    reject_rows,
+    staged_hashes,
+)
 
 if TYPE_CHECKING:
-    from .labels import LabelMapping
     from .plan import Plan
 
 __all__ = ["Changes", "Target", "TaskPlan", "resolve_target"]
@@ -158,12 +165,12 @@ def _as_tasks(plan: Plan, previous: Mapping[str, Any] | None) -> Target:
     codes = pc.index_in(staged.items["subset"], value_set=pa.array(list(place), pa.string()))
     task_of = codes.to_numpy().astype(np.int64)
     item_ids = np.full(staged.items.num_rows, ADD, np.int64)
-    add_rows = _drop_labels(plan)
+    add_rows = drop_labels(plan)
     changes = Changes(tasks=[t.name for t in tasks])
     removes: NDArray[np.int64] = np.empty(0, np.int64)
     if earlier:
         removes = _update(plan, tasks, task_of, item_ids, add_rows, chain, changes)
-    kept = plan.annotations - _dropped(plan)
+    kept = plan.annotations - dropped(plan)
     changes.adds_items = int((item_ids == ADD).sum())
     changes.adds_annotations = int(sum(mask.sum() for mask in add_rows))
     changes.removes_annotations = len(removes)
@@ -246,13 +253,13 @@ def _update(
         mine = pc.is_in(rows["added_by"], value_set=pa.array(list(chain), rows["added_by"].type))
         old_rows.append(rows.filter(mine))
     old = pa.concat_tables(old_rows)
-    new_hash = _staged_hashes(plan, add_rows, _CONTENT)
+    new_hash = staged_hashes(plan, add_rows, _CONTENT)
     owner = np.array([known.get(i, -1) for i in old["item"].to_pylist()], np.int64)
     hashes = row_hashes(old, _CONTENT)
     old_hash = item_hashes(owner[owner >= 0], hashes[owner >= 0], len(keys))
     same = (item_ids >= 0) & (old_hash == new_hash)
     changed = (item_ids >= 0) & ~same
-    _only_on(plan, add_rows, ~same)
+    only_on(plan, add_rows, ~same)
     changes.unchanged_items, changes.updates_items = int(same.sum()), int(changed.sum())
     if gone:
         plan.notes.note(
@@ -276,7 +283,7 @@ def _into(plan: Plan) -> Target:
     found = match_paths(names, table["key"].to_pylist())
     ids = table["item_id"].to_numpy()
     item_ids = np.where(found >= 0, ids[np.maximum(found, 0)] if len(ids) else LEFT_OUT, LEFT_OUT)
-    add_rows = _drop_labels(plan)
+    add_rows = drop_labels(plan)
     _reject_unmatched(plan, found, names, into.name, add_rows)
     kept = int(sum(mask.sum() for mask in add_rows))
     changes = Changes(tasks=[into.name])
@@ -331,9 +338,9 @@ def _reject_unmatched(
     bad = found < 0
     if not bad.any():
         return
-    for rows, mask, position, first in _batches(plan, add_rows):
+    for rows, mask, position, first in batches(plan, add_rows):
         gone = mask & bad[position]
-        _reject_rows(plan.notes, rows, gone, position, names, first, "its item is not in the task")
+        reject_rows(plan.notes, rows, gone, position, names, first, "its item is not in the task")
         mask &= ~gone
 
 
@@ -357,9 +364,9 @@ def _merge(
         if source is not None
     }
     removes: set[int] = set()
-    for rows, mask, position, _ in _batches(plan, add_rows):
+    for rows, mask, position, _ in batches(plan, add_rows):
         item = np.maximum(item_ids[position], 0)
-        hashes = row_hashes(_mapped(plan, rows), _SAME) ^ (item.astype(np.uint64) * seed)
+        hashes = row_hashes(mapped(plan, rows), _SAME) ^ (item.astype(np.uint64) * seed)
         mask &= ~np.isin(hashes, have)
         sources = rows["source_id"].to_pylist()
         for r in np.flatnonzero(mask).tolist():
@@ -367,101 +374,3 @@ def _merge(
             if old is not None:
                 removes.add(old)
     return np.array(sorted(removes), np.int64)
-
-
-# -- shared ---------------------------------------------------------------------------
-
-
-def _batches(
-    plan: Plan, add_rows: list[NDArray[np.bool_]]
-) -> Iterator[tuple[pa.Table, NDArray[np.bool_], NDArray[np.int64], int]]:
-    """Yield (rows, mask, position of each row's item, number of the first row) per batch."""
-    numbers = plan.staged.item_numbers
-    first = 0
-    for rows, mask in zip(plan.staged.batches, add_rows, strict=True):
-        yield rows, mask, np.searchsorted(numbers, rows["item"].to_numpy()), first
-        first += rows.num_rows
-
-
-def _only_on(plan: Plan, add_rows: list[NDArray[np.bool_]], items: NDArray[np.bool_]) -> None:
-    for _, mask, position, _ in _batches(plan, add_rows):
-        mask &= items[position]
-
-
-def _drop_labels(plan: Plan) -> list[NDArray[np.bool_]]:
-    """Return a mask per batch of the rows to add: all but those whose label is dropped."""
-    dropped = [m.name for m in plan.labels if m.action == "drop"]
-    masks = [np.ones(rows.num_rows, bool) for rows in plan.staged.batches]
-    if not dropped:
-        return masks
-    keys = plan.staged.items["key"].to_pylist()
-    values = pa.array(dropped, pa.string())
-    for rows, mask, position, first in _batches(plan, masks):
-        gone = pc.is_in(rows["label"], value_set=values).to_numpy(zero_copy_only=False)
-        _reject_rows(plan.notes, rows, gone, position, keys, first, "its label is dropped")
-        mask &= ~gone
-    return masks
-
-
-def _dropped(plan: Plan) -> int:
-    return sum(m.count for m in plan.labels if m.action == "drop")
-
-
-def _reject_rows(
-    notes: Ledger,
-    rows: pa.Table,
-    gone: NDArray[np.bool_],
-    position: NDArray[np.int64],
-    keys: Sequence[str],
-    first: int,
-    reason: str,
-) -> None:
-    lost = np.flatnonzero(gone)
-    if not len(lost):
-        return
-    sources = rows["source_id"].take(pa.array(lost)).to_pylist()
-    labels = rows["label"].take(pa.array(lost)).to_pylist()
-    notes.reject(
-        reason,
-        where=[f"row {first + r}" for r in lost.tolist()],
-        record=[
-            f"annotation {s if s is not None else '#'}, row {first + r}"
-            for s, r in zip(sources, lost.tolist(), strict=True)
-        ],
-        item=[keys[position[r]] for r in lost.tolist()],
-        message=[f"label {label!r}" if label else "" for label in labels],
-    )
-
-
-def _mapped(plan: Plan, rows: pa.Table) -> pa.Table:
-    """Return `rows` with the names that its labels have in the project."""
-    renamed = {m.name: m.to for m in plan.labels if m.action == "map"}
-    return column(rows, "label", rename(rows["label"], renamed)) if renamed else rows
-
-
-def rename(labels: pa.ChunkedArray, renamed: Mapping[str, str]) -> pa.ChunkedArray:
-    """Return `labels` with some names replaced."""
-    names = pc.unique(labels)
-    target = pa.array([renamed.get(n, n) for n in names.to_pylist()], pa.string())
-    return target.take(pc.index_in(labels, value_set=names))
-
-
-def _staged_hashes(
-    plan: Plan, add_rows: list[NDArray[np.bool_]], columns: Sequence[str]
-) -> NDArray[np.uint64]:
-    total = np.zeros(plan.staged.items.num_rows, np.uint64)
-    for rows, mask, position, _ in _batches(plan, add_rows):
-        hashes = row_hashes(_mapped(plan, rows), columns)
-        total += item_hashes(position[mask], hashes[mask], len(total))
-    return total
-
-
-def label_ids(
-    labels: pa.ChunkedArray, mapping: Sequence[LabelMapping], ids: Mapping[str, int]
-) -> pa.Array:
-    """Return the label id of each row, null where it has no label."""
-    names = pc.unique(labels)
-    to = {m.name: ids.get(m.to) for m in mapping}
-    values = pa.array([to.get(n) for n in names.to_pylist()], pa.int64())
-    out = values.take(pc.index_in(labels, value_set=names))
-    return out.combine_chunks() if isinstance(out, pa.ChunkedArray) else out

@@ -376,6 +376,7 @@ def test_plans_and_reports_show_themselves(project: Any, tmp_path: Path) -> None
     for html in (plan._repr_html_(), report._repr_html_()):
         assert "<b>x</b>" not in html
     assert "&lt;b&gt;x" in plan._repr_html_()
+    assert "data:image/svg+xml" in plan._repr_html_()  # drawn on the real picture
 
 
 def test_importing_while_reading_gives_what_a_plan_gives(tmp_path: Path, dataset: Path) -> None:

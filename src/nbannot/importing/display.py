@@ -14,6 +14,7 @@ from ..ledger import Ledger
 from ..media.images import thumbnails
 from ..palette import color_of
 from ..project import Page
+from ..project.display import PICTURES, SIZE_PX, pictures_html
 from ..sources.base import Source
 from .staging import Staged
 
@@ -166,9 +167,9 @@ def plan_html(plan: Plan) -> str:
         body += _line(f"… and {len(labels) - 12} more labels")
     evidence = plan.candidates[0].evidence if plan.candidates else ()
     found = _line(f"{plan.format.title}: {'; '.join(evidence)}") if evidence else ""
-    return _card(
-        f"Plan: {title_of(plan)}", parts, found + body + _ledger_html(plan.notes, plan.balance)
-    )
+    pictures = "".join(pictures_html(plan.page(0, PICTURES, SIZE_PX)))
+    account = _ledger_html(plan.notes, plan.balance)
+    return _card(f"Plan: {title_of(plan)}", parts, found + pictures + body + account)
 
 
 def report_html(report: Report) -> str:

@@ -25,7 +25,7 @@ from .page import Page, PageLabel
 if TYPE_CHECKING:
     from .project import Project
 
-__all__ = ["bundle_of", "html_of", "text_of"]
+__all__ = ["bundle_of", "html_of", "pictures_html", "text_of"]
 
 PICTURES = 8
 SIZE_PX = 200
@@ -116,7 +116,11 @@ def _tasks(tasks: Sequence[Mapping[str, Any]], total: int) -> Iterator[str]:
 
 
 def _pictures(project: Project) -> Iterator[str]:
-    page = project._gallery.sample(PICTURES, SIZE_PX)
+    yield from pictures_html(project._gallery.sample(PICTURES, SIZE_PX))
+
+
+def pictures_html(page: Page) -> Iterator[str]:
+    """Yield the HTML of a page's pictures with their annotations, those that have a picture."""
     shown = [i for i, data in enumerate(page.thumbnails) if data]
     if not shown:
         return

@@ -47,6 +47,15 @@ def test_choosing_a_folder_leads_to_ready(model: Any) -> None:
     assert model.code.startswith("project.import_dataset(")
 
 
+def test_code_names_paths_as_a_notebook_would(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What lies below the working directory is named relative to it."""
+    monkeypatch.chdir(tmp_path)
+    model = nb.ImportModel(nb.open_project(), source=str(dataset)).wait()
+    assert model.code == "project.import_dataset('pets')"
+
+
 def test_import_undo_redo(model: Any) -> None:
     """The report says what was done; undo and redo are told in it."""
     report = model.apply()

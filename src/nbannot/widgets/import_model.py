@@ -183,7 +183,10 @@ class ImportModel(UploadCommands, traitlets.HasTraits):
             return open_source(variables[value], name=value)
         if kind == "upload":
             return self.uploaded(value)
-        return open_source(Path(self.location, Path(name).expanduser()))
+        place = Path(self.location, Path(name).expanduser())
+        # Relative to where the notebook runs, where it can be: the code then runs elsewhere too.
+        here = Path.cwd()
+        return open_source(place.relative_to(here) if place.is_relative_to(here) else place)
 
     # -- the work, on a thread ------------------------------------------------------------
 

@@ -86,8 +86,9 @@ NOTES = """
 * **Import of COCO.** Of 6 to 7 s, parsing takes 4.3 (a split of the file that holds Python's lock,
   then numbers through Arrow's CSV reader on both cores while SQLite writes), and the end of the
   transaction 1.5: counts per label, the index, the disk. The peer is only loading the file.
-* **First preview.** Half a second of it is importing pandas, pyarrow and the store; the rest is
-  reading 409 MB and finding where its annotations begin and end.
+* **First preview** is at its gate, above it in one run and below in another. A third of a second is
+  importing pandas, pyarrow and the store; the rest is reading 409 MB and finding where its
+  annotations begin and end.
 * **Export of COCO, a million rows of a DataFrame, a folder of 200,000 files.** Not yet profiled to
   the end. Of the folder, every format looks at the list of files once.
 """

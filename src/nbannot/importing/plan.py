@@ -27,7 +27,7 @@ from .commit import commit_plan
 from .frames import check_images
 from .labels import LabelMapping, map_labels
 from .report import Report
-from .staging import Staged, name_twins
+from .staging import Staged, collector_paused, name_twins
 from .target import Changes, Target, resolve_target
 
 if TYPE_CHECKING:
@@ -136,9 +136,10 @@ def read(
     staged = Staged()
     options = fmt.check_options(request.options)
     progress.start(f"Reading {fmt.title}")
-    for batch in fmt.read(part, options, ledger, progress, limit):
-        staged.add(batch)
-        progress.check()
+    with collector_paused():
+        for batch in fmt.read(part, options, ledger, progress, limit):
+            staged.add(batch)
+            progress.check()
     staged.finish()
     if limit is not None and staged.items.num_rows > limit:
         keep = np.arange(staged.items.num_rows) < limit

@@ -28,7 +28,7 @@ from .frames import check_images
 from .labels import LabelMapping
 from .report import Report
 from .rows import label_ids
-from .staging import Staged, name_twins
+from .staging import Staged, collector_paused, name_twins
 from .target import Changes, tasks_for
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def stream_import(plan: Plan, progress: Progress) -> Report | None:
     try:
         with begin_import(plan) as commit:
             first_item = commit.next_item_id
-            with _Writer(commit, first_item) as writer:
+            with collector_paused(), _Writer(commit, first_item) as writer:
                 progress.start(f"Reading {plan.format.title}")
                 options = plan.format.check_options(plan.request.options)
                 for batch in plan.format.read(part, options, notes, progress):

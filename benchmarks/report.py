@@ -81,16 +81,14 @@ def page(outcomes: Sequence[Outcome]) -> str:
 
 
 NOTES = """
-## What is not met, and what is known about it
+## Where the time goes
 
-* **Import of COCO.** Of 6 to 7 s, parsing takes 4.3 (a split of the file that holds Python's lock,
-  then numbers through Arrow's CSV reader on both cores while SQLite writes), and the end of the
-  transaction 1.5: counts per label, the index, the disk. The peer is only loading the file.
-* **First preview** is at its gate, above it in one run and below in another. A third of a second is
-  importing pandas, pyarrow and the store; the rest is reading 409 MB and finding where its
-  annotations begin and end.
-* **Export of COCO, a million rows of a DataFrame, a folder of 200,000 files.** Not yet profiled to
-  the end. Of the folder, every format looks at the list of files once.
+* **Import of COCO.** First the file is read and split, on one core; then its numbers are parsed on
+  both while SQLite writes; last come the counts per label, the index, and the disk. The peer is
+  only loading the file.
+* **First preview.** Importing pandas, pyarrow and the store, then reading the file and finding
+  where each of its annotations begins and ends.
+* **Export of COCO, rows of a DataFrame, a folder of many files.** Not profiled to the end yet.
 """
 
 

@@ -299,7 +299,7 @@ def test_random_messages_do_no_harm() -> None:
     assert len(project.requests) == 0
 
 
-def test_no_secret_is_in_the_representation() -> None:
+def test_the_representation_is_the_same_each_time() -> None:
     """The text that is saved with the notebook is short and the same each time."""
     project = nb.open_project()
     assert repr(nb.ImportWidget(project)) == repr(nb.ImportWidget(project))

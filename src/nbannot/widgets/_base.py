@@ -47,7 +47,7 @@ class BaseWidget(anywidget.AnyWidget):
         super().__init__(**traits)
         # ipykernel >= 7.4 sends all messages of a comm to the shell that made it, where they
         # wait while a cell runs; honour the subshell that the frontend chose. A private name:
-        # tests/browser/test_cancel.py fails when it goes.
+        # tests/browser/test_import_walk.py cancels while a cell runs.
         if hasattr(self.comm, "_reply_subshell_for"):
             self.comm._reply_subshell_for = lambda data, default: default  # noqa: SLF001
         self.on_msg(lambda _, message, buffers: self._answer(message, buffers))

@@ -33,24 +33,15 @@ from typing import TYPE_CHECKING
 
 from ..errors import FormatError, OptionError
 from .base import Candidate, Format, Miss
+from .builtin import BUILT_IN, Place
 
 if TYPE_CHECKING:
     from ..sources.base import Source
 
 __all__ = ["FORMATS", "detect", "get_format"]
 
-_TABLE = {
-    "coco": "nbannot.formats.coco:Coco",
-    "imagefolder": "nbannot.formats.imagefolder:ImageFolder",
-    "labelstudio": "nbannot.formats.labelstudio:LabelStudio",
-    "table": "nbannot.formats.table:Table",
-    "voc": "nbannot.formats.voc:Voc",
-    "yolo": "nbannot.formats.yolo:Yolo",
-    "yolo-darknet": "nbannot.formats.yolo:YoloDarknet",
-}
-assert list(_TABLE) == sorted(_TABLE), "the table of formats is not in alphabetical order"
 
-FORMATS = MappingProxyType(_TABLE)
+FORMATS = MappingProxyType({name: place.where for name, place in BUILT_IN.items()})
 """Name of each built-in format, and where its class is."""
 
 
@@ -67,21 +58,22 @@ def get_format(name: str) -> Format:
         raise OptionError(
             f"There is no format {name!r}", hint=f"Formats are: {', '.join(_places())}."
         )
-    module, _, attribute = where.partition(":")
+    module, _, attribute = where.where.partition(":")
     made: Format = getattr(import_module(module), attribute)()
     return made
 
 
 @cache
-def _places() -> dict[str, str]:
-    places = dict(_TABLE)
+def _places() -> dict[str, Place]:
+    places = dict(BUILT_IN)
     for entry in entry_points(group="nbannot.formats"):
         if entry.name in places:
             raise FormatError(
-                f"The format name {entry.name!r} of {entry.value} is taken by {places[entry.name]}",
+                f"The format name {entry.name!r} of {entry.value} is taken by "
+                f"{places[entry.name].where}",
                 hint="Rename the entry point, or uninstall one of the two.",
             )
-        places[entry.name] = entry.value
+        places[entry.name] = Place(entry.value, entry.name)
     return dict(sorted(places.items()))
 
 
@@ -107,7 +99,12 @@ def _look_at(look: object, root: str) -> list[Candidate]:
 
     assert isinstance(look, Look)
     candidates = []
-    for name in _places():
+    there = look.files.suffixes()
+    for name, place in _places().items():
+        if place.suffixes and not any(s in there for s in place.suffixes):
+            lacking = f"there is no {' or '.join(place.suffixes)} file"
+            candidates.append(Candidate(name, place.title, 0.0, (), lacking, root))
+            continue
         format = get_format(name)
         if not format.reads:
             continue

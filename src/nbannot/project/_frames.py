@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 from ._store_read import Names, TaskRow
 from ._store_tables import GROUND_TRUTH
 
-__all__ = ["annotations_frame", "frame", "items_frame", "labels_frame"]
+if TYPE_CHECKING:
+    from .project import Project
+
+__all__ = ["Tasks", "annotations_frame", "frame", "items_frame", "labels_frame"]
 
 
 def frame(table: pa.Table) -> pd.DataFrame:
@@ -85,3 +88,36 @@ def _positions(sorted_ids: pa.ChunkedArray, wanted: pa.ChunkedArray) -> NDArray[
 def _task_names(ids: pa.ChunkedArray, tasks: Sequence[TaskRow]) -> pa.ChunkedArray:
     index = pc.index_in(ids, pa.array([t.task_id for t in tasks], pa.int64()))
     return pc.take(pa.chunked_array([[t.name for t in tasks]], pa.string()), index)
+
+
+class Tasks(pd.DataFrame):
+    """The tasks of a project as a DataFrame; ``tasks["val"]`` is the `Task` called "val".
+
+    A column's name comes first: for a task that is called like a column, use `Project.task`.
+    """
+
+    _metadata: ClassVar[list[str]] = ["_project"]
+
+    @classmethod
+    def of(cls, project: Any, rows: Sequence[TaskRow], annotations: Mapping[int, int]) -> Tasks:
+        """Return the tasks of a project; `annotations` are counted by task_id."""
+        columns = {
+            "task_id": pa.array([row.task_id for row in rows], pa.int64()),
+            "name": pa.array([row.name for row in rows], pa.string()),
+            "subset": pa.array([row.subset for row in rows], pa.string()),
+            "items": pa.array([row.items for row in rows], pa.int64()),
+            "annotations": pa.array([annotations.get(r.task_id, 0) for r in rows], pa.int64()),
+        }
+        tasks = cls(frame(pa.table(columns)))
+        tasks._project = project
+        return tasks
+
+    @property
+    def _constructor(self) -> type[Tasks]:
+        return Tasks
+
+    def __getitem__(self, key: Any) -> Any:
+        project: Project | None = getattr(self, "_project", None)
+        if isinstance(key, str) and key not in self.columns and project is not None:
+            return project.task(key)
+        return super().__getitem__(key)

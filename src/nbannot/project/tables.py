@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import pyarrow as pa
 
 from ..schema import Label
 from . import _store_history as history
 from . import _store_read as read
-from ._frames import annotations_frame, frame, items_frame, labels_frame
 from ._store import Store
 from ._store_rows import as_json
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import ArrayLike
 
-    from .task import Tasks
+    from ._frames import Tasks
 
 __all__ = ["ProjectTables"]
 
@@ -31,6 +30,8 @@ class ProjectTables:
     @property
     def items(self) -> pd.DataFrame:
         """One row per item; `data` and `meta` are JSON, `blob` the sha-256 of copied media."""
+        from ._frames import items_frame
+
         with self._store.read() as connection:
             return items_frame(read.item_rows(connection), self._tasks())
 
@@ -40,6 +41,8 @@ class ProjectTables:
 
         `layer` is "ground truth" or the name of a model's version.
         """
+        from ._frames import annotations_frame
+
         with self._store.read() as connection:
             rows = read.annotation_rows(connection, self._names())
             return annotations_frame(rows, read.item_rows(connection), self._tasks())
@@ -47,13 +50,15 @@ class ProjectTables:
     @property
     def labels(self) -> pd.DataFrame:
         """One row per label, with how many annotations have it."""
+        from ._frames import labels_frame
+
         with self._store.read():
             return labels_frame(self._names(), self._counts().by_label)
 
     @property
     def tasks(self) -> Tasks:
         """One row per task; ``project.tasks["val"]`` is the task called "val"."""
-        from .task import Tasks
+        from ._frames import Tasks
 
         with self._store.read():
             rows, tally = self._tasks(), self._counts().by_task
@@ -62,6 +67,8 @@ class ProjectTables:
     @property
     def layers(self) -> pd.DataFrame:
         """One row per layer: the ground truth, and one per version of a model."""
+        import pandas as pd
+
         with self._store.read():
             known, tally = self._names(), self._counts().by_layer
         return pd.DataFrame(
@@ -76,11 +83,15 @@ class ProjectTables:
     @property
     def requests(self) -> pd.DataFrame:
         """One row per import, export and edit, oldest first; `undone` says what was taken back."""
+        from ._frames import frame
+
         with self._store.read() as connection:
             return frame(history.requests(connection))
 
     def ledger(self, request_id: int) -> pd.DataFrame:
         """Return the ledger of a request: what was not imported as given, and why."""
+        from ._frames import frame
+
         with self._store.read() as connection:
             return frame(history.ledger(connection, request_id)[0])
 
@@ -94,6 +105,8 @@ class ProjectTables:
         Raises:
             ProjectError: the query is wrong, or would change something.
         """
+        from ._frames import frame
+
         return frame(self._store.sql(query))
 
     def item_table(

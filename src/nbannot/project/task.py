@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from ..errors import OptionError, ProjectError
 from ._above import above
-from ._frames import annotations_frame, frame, items_frame
 from ._store_read import TaskRow
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from .project import Project
 
-__all__ = ["Job", "Task", "Tasks"]
+__all__ = ["Job", "Task"]
 
 
 class _Part:
@@ -48,11 +47,15 @@ class _Part:
     @property
     def items(self) -> pd.DataFrame:
         """Its items; see `Project.items`."""
+        from ._frames import items_frame
+
         return items_frame(self.item_table(), self.project._tasks())
 
     @property
     def annotations(self) -> pd.DataFrame:
         """The annotations on its items; see `Project.annotations`."""
+        from ._frames import annotations_frame
+
         items = self.item_table().sort_by("item_id")
         return annotations_frame(self.annotation_table(), items, self.project._tasks())
 
@@ -205,36 +208,3 @@ class Job(_Part):
 
     def __repr__(self) -> str:
         return f"Job {self.name!r}: items {self.start:,} to {self.stop - 1:,} of {self.task.name!r}"
-
-
-class Tasks(pd.DataFrame):
-    """The tasks of a project as a DataFrame; ``tasks["val"]`` is the `Task` called "val".
-
-    A column's name comes first: for a task that is called like a column, use `Project.task`.
-    """
-
-    _metadata: ClassVar[list[str]] = ["_project"]
-
-    @classmethod
-    def of(cls, project: Any, rows: Sequence[TaskRow], annotations: Mapping[int, int]) -> Tasks:
-        """Return the tasks of a project; `annotations` are counted by task_id."""
-        columns = {
-            "task_id": pa.array([row.task_id for row in rows], pa.int64()),
-            "name": pa.array([row.name for row in rows], pa.string()),
-            "subset": pa.array([row.subset for row in rows], pa.string()),
-            "items": pa.array([row.items for row in rows], pa.int64()),
-            "annotations": pa.array([annotations.get(r.task_id, 0) for r in rows], pa.int64()),
-        }
-        tasks = cls(frame(pa.table(columns)))
-        tasks._project = project
-        return tasks
-
-    @property
-    def _constructor(self) -> type[Tasks]:
-        return Tasks
-
-    def __getitem__(self, key: Any) -> Any:
-        project: Project | None = getattr(self, "_project", None)
-        if isinstance(key, str) and key not in self.columns and project is not None:
-            return project.task(key)
-        return super().__getitem__(key)

@@ -30,6 +30,9 @@ __all__ = ["AnnotationReader"]
 
 _EDGE = 0.5  # pixels a box may pass the edge by, from rounding, before it is said to be outside
 
+_TYPES = pa.array(["box", "tag", "text", "skeleton", "polygon", "mask"])
+_BOX, _TAG, _TEXT, _SKELETON, _POLYGON, _MASK = range(6)
+
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Begun = tuple[list[Annotation], Integers, "Future[Geometry]"]
@@ -165,11 +168,11 @@ class AnnotationReader:
             boxes[:, 2:] -= boxes[:, :2]
         self._fill_boxes(boxes, kinds, polygons, masks)
         self._check_boxes(records, items, boxes)
-        types = np.where(has_box, "box", "tag").astype(object)
+        types = np.where(has_box, _BOX, _TAG)
         if texts is not None:
-            types[np.array([t is not None for t in texts]) & ~has_box] = "text"
-        types[has_points] = "skeleton"
-        types[kinds == 1], types[kinds == 2] = "polygon", "mask"
+            types[np.array([t is not None for t in texts]) & ~has_box] = _TEXT
+        types[has_points] = _SKELETON
+        types[kinds == 1], types[kinds == 2] = _POLYGON, _MASK
         double = has_points & (kinds > 0)
         extra = extra_of(records, joints, joint_lengths)
         groups, known = self._groups(records, items, double, has_points)
@@ -177,9 +180,9 @@ class AnnotationReader:
         tracks = [r.track_id for r in records]
         columns: dict[str, Any] = {
             "item": items,
-            "type": types,
+            "type": _TYPES.take(pa.array(types)),
             "label": self._labels(records),
-            **{n: pa.array(boxes[:, i], from_pandas=True) for i, n in enumerate("xywh")},
+            **dict(zip("xywh", _columns(boxes), strict=True)),
             "source_id": _as_text([r.id for r in records]),
             "extra": extra,
             **attributes,
@@ -348,6 +351,12 @@ def _as_text(ids: list[Any]) -> pa.Array:
         return pa.array(ids, pa.int64()).cast(pa.string())
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
         return pa.array([None if i is None else str(i) for i in ids], pa.string())
+
+
+def _columns(boxes: Floats) -> list[pa.Array]:
+    # The columns of (n, 4), NaN as null.
+    some_absent = bool(np.isnan(boxes[:, 0]).any())
+    return [pa.array(column, from_pandas=some_absent) for column in boxes.T.copy()]
 
 
 def _short(box: Floats) -> str:

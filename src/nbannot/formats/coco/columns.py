@@ -118,8 +118,10 @@ def extra_of(
     whole = _BEFORE_AREA + (b"}" + _BEFORE_AREA).join(areas) + b"}"
     lengths = np.fromiter(map(len, areas), np.int64, len(areas)) + len(_BEFORE_AREA) + 1
     places = pa.py_buffer(offsets(lengths))
-    made = pa.BinaryArray.from_buffers(pa.binary(), len(areas), [None, places, pa.py_buffer(whole)])
-    return made.cast(pa.string())
+    buffers = [None, places, pa.py_buffer(whole)]
+    if whole.isascii():
+        return pa.StringArray.from_buffers(len(areas), *buffers[1:])
+    return pa.BinaryArray.from_buffers(pa.binary(), len(areas), buffers).cast(pa.string())
 
 
 _BEFORE_AREA = b'{"area":'

@@ -15,6 +15,7 @@ class YoloCases(FormatCases):
 
     format_name = "yolo"
     holds = ("box",)
+    generates: tuple[str, ...] = ("box",)
     compared = COLUMNS
 
     @pytest.fixture
@@ -45,6 +46,7 @@ class TestSegment(YoloCases):
     """Polygons of one part."""
 
     holds = ("polygon",)
+    generates = holds
     compared = (*COLUMNS, "points")
 
 
@@ -69,4 +71,5 @@ class TestPose(YoloCases):
     """Skeletons."""
 
     holds = ("skeleton",)
+    generates = holds
     compared = (*COLUMNS, "points", "visibility")

@@ -1,7 +1,7 @@
 """The conformance suite: what every format must do, as tests to inherit.
 
-For pytest, which nbannot itself does not need. A format's own test file says which format, and
-what of the example it keeps::
+For pytest and Hypothesis, which nbannot itself does not need. A format's own test file says which
+format, and what of the example it keeps::
 
     from nbannot.formats.cases import FormatCases
 
@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ..errors import BrokenFileError
 from ..media.kinds import is_image
@@ -31,6 +33,7 @@ from ..sources.base import Source
 from . import detect, get_format
 from .base import Format
 from .examples import Example, ReadBack, Row, example, read_back, written
+from .generated import datasets
 
 __all__ = ["FormatCases"]
 
@@ -47,6 +50,7 @@ class FormatCases:
     * `needs_media`: is there nothing to write without media?
     * `subset_names`: what the example's subsets are called when they come back.
     * `expected`: change an annotation into what is expected back, or None: nothing is.
+    * `generates`: types of annotation that made-up datasets have; by default all it holds.
     """
 
     format_name: ClassVar[str]
@@ -61,6 +65,7 @@ class FormatCases:
     subset_names: ClassVar[Mapping[str, str]] = {}
     write_options: ClassVar[Mapping[str, Any]] = {}
     read_options: ClassVar[Mapping[str, Any]] = {}
+    generates: ClassVar[tuple[str, ...] | None] = None
 
     def expected(self, row: Row) -> Row | None:
         """Return what comes back of an annotation (override for declared losses)."""
@@ -109,6 +114,28 @@ class FormatCases:
         self, format: Format, dataset: Example, files: dict[str, bytes]
     ) -> None:
         """Written and read again, every annotation is what it was, up to declared losses."""
+        found = self.read(format, open_source(files))
+        self.same_annotations(dataset, found)
+
+    @settings(
+        max_examples=25,
+        deadline=None,
+        suppress_health_check=[
+            HealthCheck.function_scoped_fixture,
+            HealthCheck.differing_executors,
+            HealthCheck.too_slow,
+        ],
+    )
+    @given(data=st.data())
+    def test_made_up_datasets_come_back(self, format: Format, data: st.DataObject) -> None:
+        """Whatever is written comes back, up to declared losses, and every record is told of."""
+        kinds = format.holds if self.generates is None else self.generates
+        if not kinds:
+            pytest.skip(f"{format.title} holds nothing that is made up here")
+        dataset = data.draw(datasets(kinds))
+        files = written(format, dataset, **self.write_options)
+        if not files:
+            return
         found = self.read(format, open_source(files))
         self.same_annotations(dataset, found)
 

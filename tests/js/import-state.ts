@@ -93,6 +93,7 @@ export const CHOSEN: ImportState = {
 			evidence: ["images, annotations"],
 			missing: "",
 			root: "",
+			fixes: [],
 		},
 		{
 			format: "dir",
@@ -101,6 +102,7 @@ export const CHOSEN: ImportState = {
 			evidence: ["pictures only"],
 			missing: "",
 			root: "",
+			fixes: [],
 		},
 		{
 			format: "yolo",
@@ -109,6 +111,7 @@ export const CHOSEN: ImportState = {
 			evidence: [],
 			missing: "no data.yaml",
 			root: "",
+			fixes: [],
 		},
 	],
 	fields: [

@@ -69,6 +69,28 @@ describe("each state of an import", () => {
 		expect(fake.get("format")).toBe("yolo");
 	});
 
+	it("recognised by name and not read: says what it is, and offers no way to choose it", () => {
+		const known = { format: "", title: "nuScenes", confidence: 0, root: "", fixes: [] };
+		const candidates = [
+			{ ...known, evidence: ["ego_pose.json is there"], missing: "nbannot does not read it yet" },
+		];
+		const { text, el } = show({ ...CHOSEN, state: "unrecognised", format: "", candidates });
+		expect(text()).toContain("This looks like nuScenes");
+		expect(text()).toContain("ego_pose.json is there. nbannot does not read it yet.");
+		expect(el.querySelectorAll("[role=radiogroup] input")).toHaveLength(0);
+	});
+
+	it("offers what would mend a lack, until it is accepted", () => {
+		const fixes = [{ text: "No file names the classes", options: { names: "class_0" } }];
+		const candidates = CHOSEN.candidates.map((one) => ({ ...one, fixes }));
+		const offered = show({ ...CHOSEN, candidates });
+		expect(offered.text()).toContain("No file names the classes.");
+		offered.click("button", "Accept");
+		expect(offered.fake.get("options")).toEqual({ names: "class_0" });
+		const accepted = show({ ...CHOSEN, candidates, options: { names: "cat" } });
+		expect(accepted.text()).not.toContain("No file names the classes.");
+	});
+
 	it("reading: how far, what is there so far, and no import yet", async () => {
 		const progress = {
 			stage: "Reading",

@@ -25,6 +25,7 @@ A name that is taken is an error, never a silent replacement.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -32,7 +33,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ..errors import FormatError, OptionError
-from .base import Candidate, Format, Miss
+from .base import Candidate, Format
 from .builtin import BUILT_IN, Place
 
 if TYPE_CHECKING:
@@ -80,41 +81,20 @@ def _places() -> dict[str, Place]:
 def detect(source: Source) -> list[Candidate]:
     """Return every format that can be read, best first.
 
-    Those that do not fit come last, with confidence 0 and the one thing they miss. Where
-    nothing fits at the top and the files lie in folders one level down, each folder is looked
-    at as a dataset of its own (`Candidate.root`).
+    Those that do not fit come last, with confidence 0 and the one thing they miss. Where nothing
+    fits at the top, the folders below are looked at, and where several folders are datasets of
+    their own, each is a candidate (`Candidate.root`). What is recognised by name, and not read,
+    is a candidate of confidence 0 with evidence.
     """
-    from .look import Look
+    from .detection import detect_in
 
-    found = _look_at(Look(source), "")
-    if not any(c.confidence for c in found):
-        for folder in source.files.folders():
-            deeper = _look_at(Look(source.under(folder)), folder)
-            found += [c for c in deeper if c.confidence]
-    return sorted(found, key=lambda c: -c.confidence)
+    there = source.files.suffixes()
+    looked = {
+        name: (place, get_format(name) if _may_be(place, there) else None)
+        for name, place in _places().items()
+    }
+    return detect_in(source, looked)
 
 
-def _look_at(look: object, root: str) -> list[Candidate]:
-    from .look import Look
-
-    assert isinstance(look, Look)
-    candidates = []
-    there = look.files.suffixes()
-    for name, place in _places().items():
-        if place.suffixes and not any(s in there for s in place.suffixes):
-            lacking = f"there is no {' or '.join(place.suffixes)} file"
-            candidates.append(Candidate(name, place.title, 0.0, (), lacking, root))
-            continue
-        format = get_format(name)
-        if not format.reads:
-            continue
-        look.evidence = []
-        try:
-            confidence = format.requires(look)
-        except Miss as miss:
-            missing = Candidate(name, format.title, 0.0, tuple(look.evidence), str(miss), root)
-            candidates.append(missing)
-        else:
-            evidence = tuple(look.evidence)
-            candidates.append(Candidate(name, format.title, confidence, evidence, "", root))
-    return candidates
+def _may_be(place: Place, suffixes: Mapping[str, int]) -> bool:
+    return not place.suffixes or any(s in suffixes for s in place.suffixes)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import OptionError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .look import Look
     from .writing import Export, Sink
 
-__all__ = ["Candidate", "Format", "Miss", "Option"]
+__all__ = ["Candidate", "Fix", "Format", "Miss", "Option"]
 
 
 class Miss(Exception):  # noqa: N818  not an error: an answer
@@ -44,12 +44,21 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True)
+class Fix:
+    """What would mend a lack, for a person to accept: `options` of the format, with a `text`."""
+
+    text: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A format, and how sure it is that a source is its own.
 
     `confidence` is 0 (it is not: `missing` says the one thing it lacks) to 1. `evidence` is
     what speaks for it, in a user's words. `root` is the folder of the source where the dataset
-    lies, "" for all of it.
+    lies, "" for all of it. What is recognised and not read has no `format`,
+    only a title. `fixes` are what a person may accept to have it read, or read better.
     """
 
     format: str
@@ -58,6 +67,7 @@ class Candidate:
     evidence: tuple[str, ...] = ()
     missing: str = ""
     root: str = ""
+    fixes: tuple[Fix, ...] = ()
 
 
 class Format(ABC):
@@ -75,6 +85,8 @@ class Format(ABC):
     holds: ClassVar[tuple[str, ...]] = ()
     read_options: ClassVar[tuple[Option, ...]] = ()
     write_options: ClassVar[tuple[Option, ...]] = ()
+    catches_all: ClassVar[bool] = False
+    """Does it read anything of a kind (any images), so that it is no sign of a dataset?"""
     reads: ClassVar[bool] = True
     writes: ClassVar[bool] = True
 

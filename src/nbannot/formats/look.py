@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
+from typing import Any
 
 from ..errors import SourceError
 from ..media.kinds import IMAGE_SUFFIXES
 from ..sources.base import Listing, Source
-from .base import Miss
+from .base import Fix, Miss
 
 __all__ = ["HEAD_BYTES", "Head", "Look"]
 
@@ -62,6 +63,7 @@ class Look:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.evidence: list[str] = []
+        self._fixes: list[Fix] = []
         self._heads: dict[str, Head] = {}
 
     @property
@@ -92,6 +94,15 @@ class Look:
     def found(self, evidence: str) -> None:
         """Add what speaks for the format, in a user's words."""
         self.evidence.append(evidence)
+
+    def offer(self, text: str, **options: Any) -> None:
+        """Offer a fix: with these options the format reads the source, or reads it better."""
+        self._fixes.append(Fix(text, options))
+
+    def take_fixes(self) -> tuple[Fix, ...]:
+        """Return the fixes offered since it was last asked."""
+        fixes, self._fixes = tuple(self._fixes), []
+        return fixes
 
     def need(self, condition: object, missing: str) -> None:
         """Raise `Miss` unless `condition` holds."""

@@ -39,6 +39,8 @@ __all__ = ["Plan", "Request", "choose_format", "detect", "make_plan", "read"]
 
 MODES = ("replace", "append", "merge")
 MEDIA = ("link", "copy")
+SURE = 0.15
+"""Below this confidence, a format that is recognised by name says more."""
 
 
 def detect(source: object) -> list[Candidate]:
@@ -113,10 +115,19 @@ def best_of(candidates: Sequence[Candidate], source: Source) -> Candidate:
         UnknownFormatError: none fits; the hint lists what the nearest ones miss.
     """
     best = candidates[0] if candidates else None
-    if best is None or best.confidence <= 0:
-        misses = "; ".join(f"{c.title}: {c.missing}" for c in candidates[:8])
+    known = [c for c in candidates if not c.format]
+    if best is not None and best.confidence < SURE and known:
+        others = f" Format {best.format!r} reads something of it." if best.confidence else ""
         raise UnknownFormatError(
-            f"{source.name} is in no format that nbannot reads",
+            f"{source.name} looks like {known[0].title} ({known[0].evidence[0]})",
+            where=f"{len(source.files)} files",
+            hint=f"{known[0].missing[0].upper()}{known[0].missing[1:]}.{others}",
+        )
+    if best is None or best.confidence <= 0:
+        near = sorted((c for c in candidates if c.format), key=lambda c: not c.evidence)
+        misses = "; ".join(f"{c.title}: {c.missing}" for c in near[:8])
+        raise UnknownFormatError(
+            f"{source.name} is no dataset in a format that nbannot reads",
             where=f"{len(source.files)} files",
             hint=f"What is missing: {misses}. Give format= if you know better.",
         )

@@ -276,7 +276,7 @@ class ImportModel(UploadCommands, traitlets.HasTraits):
         self._settle(progress)
 
     def _ranked(self) -> list[Candidate]:
-        return [Candidate(**{**c, "evidence": tuple(c["evidence"])}) for c in self.candidates]
+        return [views.candidate_of(view) for view in self.candidates]
 
     def _roles(self, source: Source, name: str) -> dict[str, Any]:
         if name != "table":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..formats.base import Candidate, Format
+from ..formats.base import Candidate, Fix, Format
 from ..ledger import Ledger
 from ..palette import color_of
 from ..progress import ProgressState
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..project import Project
 
 __all__ = [
+    "candidate_of",
     "candidates_view",
     "changes_view",
     "fields_view",
@@ -40,9 +41,16 @@ def candidates_view(candidates: list[Candidate]) -> list[dict[str, Any]]:
             "evidence": list(c.evidence),
             "missing": c.missing,
             "root": c.root,
+            "fixes": [{"text": f.text, "options": dict(f.options)} for f in c.fixes],
         }
         for c in candidates
     ]
+
+
+def candidate_of(view: dict[str, Any]) -> Candidate:
+    """Return the candidate that `candidates_view` showed."""
+    fixes = tuple(Fix(fix["text"], fix["options"]) for fix in view["fixes"])
+    return Candidate(**{**view, "evidence": tuple(view["evidence"]), "fixes": fixes})
 
 
 def fields_view(fmt: Format, values: dict[str, Any], hidden: set[str]) -> list[dict[str, Any]]:

@@ -57,6 +57,7 @@ class ImageFolder(Format):
         "https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.ImageFolder.html"
     )
     holds: ClassVar[tuple[str, ...]] = ("tag",)
+    catches_all: ClassVar[bool] = True
     read_options: ClassVar[tuple[Option, ...]] = (
         Option(
             "labels",

@@ -55,6 +55,7 @@ class Table(Format):
     )
     rules = "Column names and conventions as found in Kaggle, Roboflow, VoTT and AutoML exports"
     holds = TYPES
+    catches_all = True
     read_options = (
         *(Option(r.role, "column", None, r.help) for r in TABLE_ROLES),
         Option(

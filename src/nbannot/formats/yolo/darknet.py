@@ -66,6 +66,8 @@ class YoloDarknet(Format):
             look.found(f"{names}: {count} classes")
         texts = len(look.files.with_suffix(".txt"))
         look.found(f"{len(look.images):,} images, {texts:,} text files")
+        if not names and not data:
+            look.offer("No file names the classes: name them, in order", names="class_0, class_1")
         if lines:
             look.found(f"{good} of {lines} lines looked at are rows")
         if look.files.with_suffix(".yaml", ".yml"):
@@ -92,6 +94,9 @@ class YoloDarknet(Format):
         """
         options = self.check_options(options)
         declared, files = declare(source)
+        if options["names"] and not declared.names.declared:
+            names = [name.strip() for name in str(options["names"]).split(",")]
+            declared.names = Names(dict(enumerate(names)))
         layout = lay_out(source, declared, files)
         if not len(layout.entries) and not layout.orphans and _data_file(source) is None:
             raise FormatError(f"{source.name} has no images and no label files")

@@ -53,6 +53,7 @@ class Yolo(Format):
     read_options = (
         *READ_OPTIONS,
         Option("config", "text", None, "the YAML file, where there are several"),
+        Option("any_case", "bool", False, "take Images/Train for images/train"),
     )
     write_options = WRITE_OPTIONS
 
@@ -77,6 +78,11 @@ class Yolo(Format):
         except FormatError as error:
             look.found(str(error))
             return 0.9
+        whole, _ = find_splits(look.files, look.images, declared, any_case=True)
+        if len(whole) > len(splits):
+            new = [p.path for name, places in whole.items() if name not in splits for p in places]
+            text = f"{declared.where} means {', '.join(new)}, written in another case"
+            look.offer(text, any_case=True)
         counts = []
         for split, places in splits.items():
             lists = [place.path for place in places if place.kind == "list"]
@@ -124,7 +130,7 @@ class Yolo(Format):
                 f"{source.main} was opened alone, without its label files",
                 hint="Open the folder that holds it.",
             )
-        layout = lay_out(source, declared)
+        layout = lay_out(source, declared, any_case=options["any_case"])
         yield from read_layout(source, declared, layout, options, ledger, progress, limit)
 
     def write(

@@ -112,7 +112,9 @@ def under(folder: str, paths: Sequence[str]) -> Sequence[str]:
     return paths[bisect_left(paths, folder + "/") : bisect_left(paths, folder + "0")]  # "/" + 1
 
 
-def lay_out(source: Source, declared: Declared, not_labels: Sequence[str] = ()) -> Layout:
+def lay_out(
+    source: Source, declared: Declared, not_labels: Sequence[str] = (), *, any_case: bool = False
+) -> Layout:
     """Return the images of a dataset, in order, each with its subset, key and label file.
 
     First the images of the splits, as declared; then those of no split that have labels or lie
@@ -122,12 +124,13 @@ def lay_out(source: Source, declared: Declared, not_labels: Sequence[str] = ()) 
         source: where the dataset is.
         declared: what its files declare.
         not_labels: text files that are something else (names).
+        any_case: folders may be written in another case than declared.
 
     Raises:
         FormatError: a split leads out of the source.
     """
     images = source.files.with_suffix(*IMAGE_SUFFIXES)
-    splits, remarks = find_splits(source.files, images, declared)
+    splits, remarks = find_splits(source.files, images, declared, any_case=any_case)
     lists = [place.path for places in splits.values() for place in places if place.kind == "list"]
     finder = LabelFinder(source.files, [*lists, *not_labels])
     found = _Collector(source, images, finder, declared.where)

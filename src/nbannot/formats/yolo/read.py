@@ -42,6 +42,7 @@ READ_OPTIONS = (
     ),
     Option("image_size", "text", None, "size of images that are missing, e.g. 1920x1080"),
     Option("kpt_shape", "text", None, "keypoints per row where no file says so, e.g. 17,3"),
+    Option("names", "text", None, "names of the classes, in order, where no file has them"),
 )  # fmt: skip
 """Options of both YOLO readers."""
 

@@ -29,17 +29,19 @@ class Place(NamedTuple):
 
 
 def find_splits(
-    files: Listing, images: Sequence[str], declared: Declared
+    files: Listing, images: Sequence[str], declared: Declared, *, any_case: bool = False
 ) -> tuple[dict[str, tuple[Place, ...]], list[tuple[str, str]]]:
     """Return the places of each subset that is in the source, and remarks on the others.
 
     A subset is called by its key, but where the folder has the same name in another form (``val:
     images/valid``), or several keys mean it (``train`` and ``val: images/default``), by that.
 
+    With `any_case`, ``images/train`` may be written ``Images/Train`` in the source.
+
     Raises:
         FormatError: a split names nothing and leads out of the source.
     """
-    finder = _Finder(files, images, declared)
+    finder = _Finder(files, images, declared, any_case=any_case)
     splits: dict[str, tuple[Place, ...]] = {}
     remarks: list[tuple[str, str]] = []
     unknown: list[str] = []
@@ -84,9 +86,12 @@ def _name(places: Sequence[Place]) -> str:
 
 
 class _Finder:
-    def __init__(self, files: Listing, images: Sequence[str], declared: Declared) -> None:
+    def __init__(
+        self, files: Listing, images: Sequence[str], declared: Declared, *, any_case: bool
+    ) -> None:
         self._files, self._images = files, images
         self._folders = set(files.all_folders())
+        self._any_case = {f.lower(): f for f in sorted(self._folders)} if any_case else {}
         self._where = declared.where
         self._home = declared.where.rpartition("/")[0]
         self._root = as_path(declared.root)
@@ -103,6 +108,10 @@ class _Finder:
                 return Place("list", path)
             if path in self._folders and self._has_images(path):
                 return Place("folder", path)
+        for path in self._candidates(value, named, split) if self._any_case else ():
+            other = self._any_case.get(path.lower(), "")
+            if self._has_images(other):
+                return Place("folder", other)
         return None
 
     def _has_images(self, folder: str) -> bool:

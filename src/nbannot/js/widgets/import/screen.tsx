@@ -79,7 +79,9 @@ export function ImportScreen({
 					root={state.root}
 					unrecognised={now === "unrecognised" ? (error ?? NO_REASON) : null}
 					disabled={importing}
+					options={state.options}
 					onChoose={(format, root) => actions.choose({ format, root })}
+					onFix={(fix) => actions.choose({ options: { ...state.options, ...fix.options } })}
 				>
 					<ColumnRoles
 						roles={state.roles}

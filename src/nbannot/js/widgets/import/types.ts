@@ -51,6 +51,13 @@ export interface Candidate {
 	evidence: string[];
 	missing: string;
 	root: string;
+	fixes: Fix[];
+}
+
+/** What would mend a lack, if it is accepted. */
+export interface Fix {
+	text: string;
+	options: Record<string, unknown>;
 }
 
 export interface FormatField {

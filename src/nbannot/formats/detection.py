@@ -1,0 +1,119 @@
+"""Detection: which formats a source is in, where in it, and what the others miss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from ..sources.base import Source
+from .base import Candidate, Format, Miss
+from .builtin import Place
+from .look import Look
+from .recognised import recognise
+
+__all__ = ["detect_in"]
+
+_CONVINCING = 0.3  # below this a format is only what anything can be read as
+_OWN_DATASET = 0.85
+_MAX_FOLDERS = 24
+_MAX_DEPTH = 4
+_SPLITS = {
+    "train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval", "trainval",
+}  # fmt: skip
+_PARTS = {
+    "images", "image", "imgs", "img", "jpegimages", "labels", "label", "labeltxt", "annotations",
+    "annotation", "ann", "imagesets", "masks", "mask", "data", "media", "segmentationclass",
+    "segmentationobject", "videos", "frames",
+}  # fmt: skip
+
+Formats = Mapping[str, tuple[Place, "Format | None"]]
+
+
+def detect_in(source: Source, formats: Formats) -> list[Candidate]:
+    """Return a candidate per format, best first; see `nbannot.formats.detect`.
+
+    Args:
+        source: what is looked at.
+        formats: name → its place in the table, and the format itself (None: not imported, since
+            the source lacks every suffix that it needs).
+    """
+    look = Look(source)
+    found = list(_look_at(look, formats, ""))
+    best = max((c.confidence for c in found), default=0.0)
+    if best < _CONVINCING:
+        found += _deeper(source, formats, "", _MAX_DEPTH)
+    else:
+        found = _several(source, formats, found, best)
+    if max((c.confidence for c in found), default=0.0) < _CONVINCING:
+        found += recognise(look)
+    return sorted(found, key=lambda c: (-c.confidence, bool(c.format), not c.evidence))
+
+
+def _look_at(look: Look, formats: Formats, root: str) -> Iterator[Candidate]:
+    there = look.files.suffixes()
+    for name, (place, format) in formats.items():
+        if place.suffixes and not any(s in there for s in place.suffixes):
+            lacking = f"there is no {' or '.join(s for s in place.suffixes[:4] if s)} file"
+            yield Candidate(name, place.title, 0.0, (), lacking, root)
+            continue
+        if format is None or not format.reads:
+            continue
+        look.evidence = []
+        try:
+            confidence = format.requires(look)
+        except Miss as miss:
+            evidence = tuple(look.evidence)
+            yield Candidate(name, format.title, 0.0, evidence, str(miss), root, look.take_fixes())
+        else:
+            evidence, fixes = tuple(look.evidence), look.take_fixes()
+            yield Candidate(name, format.title, confidence, evidence, "", root, fixes)
+
+
+def _deeper(source: Source, formats: Formats, root: str, depth: int) -> list[Candidate]:
+    # Nothing at the top: a folder within may be the dataset, or several may be one each.
+    folders = source.files.folders()[:_MAX_FOLDERS]
+    found: list[Candidate] = []
+    for folder in folders:
+        part, place = source.under(folder), f"{root}{folder}"
+        here = [c for c in _look_at(Look(part), formats, place) if c.confidence]
+        here = [c for c in here if not _catches_all(formats, c)]
+        if depth and len(folders) == 1 and all(c.confidence < _CONVINCING for c in here):
+            here += _deeper(part, formats, f"{place}/", depth - 1)
+        found += [c for c in here if c.confidence >= _CONVINCING or not root]
+    return found
+
+
+def _catches_all(formats: Formats, candidate: Candidate) -> bool:
+    # A folder of images is no dataset of its own where something lies beside it.
+    format = formats[candidate.format][1]
+    return format is not None and format.catches_all
+
+
+def _several(
+    source: Source, formats: Formats, found: list[Candidate], best: float
+) -> list[Candidate]:
+    # Folders that are datasets of their own, each with its media: offered one by one.
+    names = [f for f in source.files.folders() if f.lower() not in _SPLITS | _PARTS]
+    if not 2 <= len(names) <= _MAX_FOLDERS:
+        return found
+    own: list[Candidate] = []
+    for folder in names:
+        look = Look(source.under(folder))
+        ranked = sorted(_look_at(look, formats, folder), key=lambda c: -c.confidence)
+        if ranked and ranked[0].confidence >= _OWN_DATASET and (look.images or not _images(source)):
+            own.append(ranked[0])
+    if len(own) < 2:
+        return found
+    if len({c.format for c in own}) == 1:  # the whole comes first
+        return found + [replace(c, confidence=min(c.confidence, best - 0.05)) for c in own]
+    told = f"{len(own)} datasets lie below it: {', '.join(c.root for c in own)}"
+    whole = [
+        replace(c, confidence=min(c.confidence, _CONVINCING), evidence=(*c.evidence, told))
+        if c.confidence else c
+        for c in found
+    ]  # fmt: skip
+    return whole + own
+
+
+def _images(source: Source) -> bool:
+    return bool(Look(source).images)

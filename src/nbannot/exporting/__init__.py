@@ -14,17 +14,19 @@ import numpy as np
 
 from ..errors import OptionError
 from ..formats import get_format
+from ..formats.base import Format
 from ..ledger import Ledger
 from ..progress import Progress
 from ..project import Job, Task
-from .delivery import move, place_of, staged, write_to
+from .delivery import LocalPlace, place_of, write_to
+from .forecast import ExportPlan, forecast
 from .report import ExportReport
 from .selection import ProjectExport
 
 if TYPE_CHECKING:
     from ..project import Project
 
-__all__ = ["ExportReport", "export"]
+__all__ = ["ExportPlan", "ExportReport", "export", "export_plan"]
 
 
 def export(
@@ -50,9 +52,11 @@ def export(
         project: the project.
         format: name of the format.
         target: a folder, a file that ends in ``.zip``, or, for a format that writes only one file,
-            a file that ends like it (``.json``).
-        what: all tasks (None), a task's name, a `Task` or `Job`, a list of these, or a list of
-            item ids.
+            a file that ends like it (``.json``); as a path, or as a URL that fsspec can write to
+            (``s3://bucket/pets.zip``).
+        what: all tasks (None), a task's name, a `Task` or `Job`, a list of these; or items: a list
+            of item ids, a DataFrame with a column ``item_id`` (``project.items.query(...)``), or
+            the text of a query (``"SELECT item_id FROM live_items WHERE width > 1000"``).
         save_media: write images and other media along.
         name: what the dataset is called in its files; by default the project's name.
         subsets: only these subsets.
@@ -78,9 +82,7 @@ def export(
     """
     started_s = time.monotonic()
     progress = progress or Progress()
-    fmt = get_format(format)
-    if not fmt.writes:
-        raise OptionError(f"{fmt.title} can be read, but not written")
+    fmt = _writer(format)
     chosen = fmt.check_options(options, writing=True)
     ledger = Ledger()
     place = place_of(project, target, overwrite=overwrite)
@@ -89,13 +91,14 @@ def export(
         "what": _named(what), "save_media": save_media, "name": name, "subsets": subsets,
         "layer": layer, "overwrite": overwrite, **options,
     }  # fmt: skip
-    with staged(place) as temporary:
+    with place.staged() as temporary:
         write_to(fmt, data, temporary, chosen, ledger, progress, save_media=save_media)
         progress.check()
-        report = ExportReport.of(fmt, place, data.read_count, ledger)
+        where = place.path if isinstance(place, LocalPlace) else str(place)
+        report = ExportReport.of(fmt, where, data.read_count, ledger)
         report.code = _code(format, str(target), arguments)
         if project.read_only:
-            move(temporary, place)
+            place.put(temporary)
         else:
             with project.begin(
                 "export",
@@ -113,10 +116,50 @@ def export(
                     rejected=report.rejected,
                     summary={"text": report.text, "subsets": list(data.subsets)},
                 )
-                move(temporary, place)
+                place.put(temporary)
                 report.request_id = commit.request_id
     report.seconds = time.monotonic() - started_s
     return report
+
+
+def export_plan(
+    project: Project,
+    format: str,
+    *,
+    what: object = None,
+    save_media: bool = False,
+    subsets: Sequence[str] | None = None,
+    layer: str | Sequence[str] | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> ExportPlan:
+    """Return what `export` would keep, convert and leave out; nothing is written.
+
+    The arguments are those of `export`.
+
+    >>> import nbannot as nb
+    >>> project = nb.open_project()
+    >>> report = project.import_dataset([{"image": "a.jpg", "label": "cat", "x1": 1, "y1": 2,
+    ...                                   "x2": 5, "y2": 6}])
+    >>> project.export_plan("voc").lossless
+    True
+    """
+    progress = progress or Progress()
+    fmt = _writer(format)
+    chosen = fmt.check_options(options, writing=True)
+    ledger = Ledger()
+    data = ProjectExport(project, what, subsets, layer, None, ledger, progress)
+    arguments = {
+        "what": what, "save_media": save_media, "subsets": subsets, "layer": layer, **options
+    }  # fmt: skip
+    return forecast(project, fmt, data, chosen, arguments, progress, ledger)
+
+
+def _writer(name: str) -> Format:
+    fmt = get_format(name)
+    if not fmt.writes:
+        raise OptionError(f"{fmt.title} can be read, but not written")
+    return fmt
 
 
 def _named(what: object) -> object:
@@ -124,6 +167,8 @@ def _named(what: object) -> object:
         return _Code(what.code)
     if isinstance(what, (list, tuple)):
         return [_named(w) for w in what]
+    if hasattr(what, "columns"):
+        return _Code("items")
     return what.tolist() if isinstance(what, np.ndarray) else what
 
 

@@ -13,7 +13,9 @@ from ..ledger import Ledger
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ExportReport"]
+__all__ = ["ExportReport", "counts_of", "groups_html"]
+
+_WORDS = {"warning": "converted", "rejected": "left out"}
 
 
 @dataclass(eq=False)
@@ -26,7 +28,7 @@ class ExportReport:
     """
 
     format: str
-    path: Path
+    path: Path | str
     read: int
     written: int
     converted: int
@@ -37,16 +39,10 @@ class ExportReport:
     code: str = ""
 
     @classmethod
-    def of(cls, fmt: Format, path: Path, read: int, ledger: Ledger) -> ExportReport:
+    def of(cls, fmt: Format, path: Path | str, read: int, ledger: Ledger) -> ExportReport:
         """Return the report of `read` records, by what the writer says in the ledger."""
-        lines = ledger.to_arrow().select(["outcome", "file", "record"]).to_pylist()
-        named = {
-            outcome: {(r["file"], r["record"]) for r in lines if r["outcome"] == outcome}
-            for outcome in ("rejected", "warning")
-        }
-        rejected = len(named["rejected"])
-        converted = min(len(named["warning"] - named["rejected"]), read - rejected)
-        return cls(fmt.title, path, read, read - converted - rejected, converted, rejected, ledger)
+        written, converted, rejected = counts_of(ledger, read)
+        return cls(fmt.title, path, read, written, converted, rejected, ledger)
 
     @property
     def ledger(self) -> pd.DataFrame:
@@ -57,8 +53,12 @@ class ExportReport:
     def text(self) -> str:
         """The report in one sentence."""
         kept = self.written + self.converted
-        text = f"Wrote {kept:,} of {self.read:,} records to {self.path.name}"
+        text = f"Wrote {kept:,} of {self.read:,} records to {self._name}"
         return f"{text}, {self.converted:,} of them changed." if self.converted else f"{text}."
+
+    @property
+    def _name(self) -> str:
+        return self.path.name if isinstance(self.path, Path) else self.path
 
     def as_dict(self) -> dict[str, Any]:
         """Return what a widget shows."""
@@ -82,22 +82,10 @@ class ExportReport:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        cell = "style='text-align:left;padding:2px 12px 2px 0'"
-        heads = ("outcome", "reason", "lines", "what it says")
-        rows = []
-        for outcome, (kind, reason, n) in zip(self._groups(), self.notes.groups(), strict=True):
-            said = self.notes.lines(kind, reason, 1)[0]
-            rows.append((outcome[0], reason, f"{n:,}", said["message"] or said["record"]))
-        body = "".join(
-            "<tr>" + "".join(f"<td {cell}>{html.escape(v)}</td>" for v in row) + "</tr>"
-            for row in rows[:20]
-        )
-        head = "".join(f"<th scope='col' {cell}>{h}</th>" for h in heads)
-        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         return (
             "<div style='max-width:60em'>"
             f"<div style='font-weight:600'>{html.escape(f'{self.format}: {self.path}')}</div>"
-            f"<div>{self._counts()}, in {self.seconds:.1f} s</div>{table if rows else ''}</div>"
+            f"<div>{self._counts()}, in {self.seconds:.1f} s</div>{groups_html(self.notes)}</div>"
         )
 
     def _counts(self) -> str:
@@ -107,5 +95,33 @@ class ExportReport:
         )
 
     def _groups(self) -> list[tuple[str, str, int]]:
-        words = {"warning": "converted", "rejected": "left out"}
-        return [(words.get(kind, kind), reason, n) for kind, reason, n in self.notes.groups()]
+        return [(_WORDS.get(kind, kind), reason, n) for kind, reason, n in self.notes.groups()]
+
+
+def counts_of(ledger: Ledger, read: int) -> tuple[int, int, int]:
+    """Return how many of `read` records were written as they are, converted, and left out."""
+    lines = ledger.to_arrow().select(["outcome", "file", "record"]).to_pylist()
+    named = {
+        outcome: {(r["file"], r["record"]) for r in lines if r["outcome"] == outcome}
+        for outcome in ("rejected", "warning")
+    }
+    rejected = len(named["rejected"])
+    converted = min(len(named["warning"] - named["rejected"]), read - rejected)
+    return read - converted - rejected, converted, rejected
+
+
+def groups_html(notes: Ledger) -> str:
+    """Return the groups of a ledger as a table, "" where there are none."""
+    cell = "style='text-align:left;padding:2px 12px 2px 0'"
+    heads = ("outcome", "reason", "lines", "what it says")
+    rows = []
+    for kind, reason, n in notes.groups():
+        said = notes.lines(kind, reason, 1)[0]
+        words = (_WORDS.get(kind, kind), reason, f"{n:,}", said["message"] or said["record"])
+        rows.append(words)
+    body = "".join(
+        "<tr>" + "".join(f"<td {cell}>{html.escape(v)}</td>" for v in row) + "</tr>"
+        for row in rows[:20]
+    )
+    head = "".join(f"<th scope='col' {cell}>{h}</th>" for h in heads)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if rows else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +20,7 @@ from ..sources.links import is_url
 
 if TYPE_CHECKING:
     from ..project import Project
+    from .forecast import Watched
 
 __all__ = ["ProjectExport"]
 
@@ -50,6 +51,7 @@ class ProjectExport:
         self.name = name or ("dataset" if project.path is None else project.name)
         self.labels = tuple(project.label_list())
         self.keys: dict[int, str] = {}
+        self.watched: Watched | None = None
         self._project, self._ledger, self._progress = project, ledger, progress
         self._layers = self._layer_ids(layer)
         self._parts = _by_subset(_parts(project, what), ledger)
@@ -92,6 +94,8 @@ class ProjectExport:
         """Yield a subset's items in order, each with all its annotations in the same batch."""
         part = self._parts[subset]
         count = 0
+        if self.watched is not None:
+            self.watched.begin(subset)
         for items, rows in self._project.annotation_batches(
             part.task.task_id, part.item_ids, self._layers
         ):
@@ -101,6 +105,8 @@ class ProjectExport:
                 zip(batch.items["item"].to_pylist(), batch.items["key"].to_pylist(), strict=True)
             )
             count += batch.items.num_rows + batch.annotations.num_rows
+            if self.watched is not None:
+                self.watched.add(subset, items, rows, batch)
             yield batch
         self._counts[subset] = count  # a writer may come twice: counted once
 
@@ -133,7 +139,11 @@ def _parts(project: Project, what: object) -> list[_Part]:
     if what is None:
         return [_Part(task) for task in project.task_list()]
     if isinstance(what, str):
+        if what.lstrip()[:7].lower() == "select " and what not in project.task_names():
+            return _parts_of_rows(project, project.sql(what))
         return [_Part(project.task(what))]
+    if hasattr(what, "columns"):
+        return _parts_of_rows(project, what)
     if isinstance(what, Task):
         return [_Part(what)]
     if isinstance(what, Job):
@@ -153,6 +163,17 @@ def _parts(project: Project, what: object) -> list[_Part]:
             before = found.get(part.task.task_id)
             found[part.task.task_id] = part if before is None else _union(before, part)
     return list(found.values())
+
+
+def _parts_of_rows(project: Project, rows: Any) -> list[_Part]:
+    # A DataFrame that says which items: what a query gives, or a part of `project.items`.
+    name = next((n for n in ("item_id", "item") if n in rows.columns), None)
+    if name is None:
+        raise OptionError(
+            f"what= has no column item_id, but {', '.join(map(str, rows.columns))}",
+            hint='Ask for it: "SELECT item_id FROM live_items WHERE ...".',
+        )
+    return _parts_of_items(project, np.unique(np.asarray(rows[name], np.int64)))
 
 
 def _parts_of_items(project: Project, ids: NDArray[np.int64]) -> list[_Part]:

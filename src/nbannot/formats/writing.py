@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tempfile
 import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -10,10 +11,15 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..errors import UnsafeSourceError
 from ..schema import Batch, Label
 
-__all__ = ["Export", "FolderSink", "Sink", "ZipSink", "safe_path"]
+__all__ = ["Export", "FolderSink", "NullSink", "Sink", "ZipSink", "annotation_ranks", "safe_path"]
+
+_IN_MEMORY_BYTES = 1 << 20
 
 MediaReader = Callable[[int], bytes]
 """Returns the bytes of an item's media, given its number (``ITEMS.item``)."""
@@ -29,6 +35,24 @@ class Export(Protocol):
     def batches(self, subset: str) -> Iterator[Batch]:
         """Yield a subset's items in order, each with all its annotations in the same batch."""
         ...
+
+
+def annotation_ranks(batch: Batch) -> NDArray[np.int64]:
+    """Return each annotation's rank among those of its item, from 1.
+
+    By it the ledger of an export names an annotation ("annotation 3"), and a forecast finds it.
+
+    >>> batch = Batch.of({"item": [7, 8], "key": ["a", "b"], "kind": ["image"] * 2},
+    ...                  {"item": [7, 8, 7], "type": ["tag"] * 3})
+    >>> annotation_ranks(batch).tolist()
+    [1, 1, 2]
+    """
+    owner = batch.annotations["item"].to_numpy()
+    order = np.argsort(owner, kind="stable")
+    ranks = np.empty(len(owner), np.int64)
+    ranks[order] = np.arange(1, len(owner) + 1)
+    found: NDArray[np.int64] = ranks - np.searchsorted(owner[order], owner)
+    return found
 
 
 def safe_path(path: str) -> str:
@@ -66,6 +90,13 @@ class Sink(ABC):
         if self._media is not None:
             self.write(path, self._media(item))
 
+    def media(self, item: int) -> bytes | None:
+        """Return the media of item number `item`, for a format that keeps it in its own files.
+
+        None where media is not written, or where it can't be read (which the ledger says).
+        """
+        return None if self._media is None else self._media(item)
+
     def write(self, path: str, data: bytes | str) -> None:
         """Write a whole file; text is UTF-8 without BOM."""
         with self.open(path) as stream:
@@ -77,6 +108,23 @@ class Sink(ABC):
 
         One file at a time. Raises UnsafeSourceError for a path that leaves the target.
         """
+
+
+class NullSink(Sink):
+    """Writes nowhere: for a forecast, which is an export without its files."""
+
+    def add_media(self, path: str, item: int) -> None:
+        """Only look at the path."""
+        del item
+        if self.saves_media:
+            safe_path(path)
+
+    @contextmanager
+    def open(self, path: str) -> Iterator[BinaryIO]:
+        """Give a stream that is thrown away."""
+        safe_path(path)
+        with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as stream:
+            yield stream  # type: ignore[misc]
 
 
 class FolderSink(Sink):

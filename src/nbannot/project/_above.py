@@ -16,6 +16,7 @@ __all__ = ["ABOVE", "above"]
 
 ABOVE = {
     "export": "nbannot.exporting:export",
+    "export_plan": "nbannot.exporting:export_plan",
     "import_dataset": "nbannot.importing:import_dataset",
     "plan": "nbannot.importing:plan",
     "widget": "nbannot.widgets.project_widget:ProjectWidget",

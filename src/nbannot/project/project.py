@@ -102,6 +102,10 @@ class Project(ProjectTables):
         """Write the project in a format; see `nbannot.exporting.export`."""
         return above("export")(self, format, target, **options)
 
+    def export_plan(self, format: str, **options: Any) -> Any:
+        """Return what `export` would lose; see `nbannot.exporting.export_plan`."""
+        return above("export_plan")(self, format, **options)
+
     # -- tasks and jobs ---------------------------------------------------------------
 
     def task(self, name: str) -> Task:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ...geometry import bounds, mask_to_rle, rings_to_mask
 from ...ledger import Ledger
 from ...schema import Batch
+from ..writing import annotation_ranks
 from .columns import tails
 from .segmentation import list_array
 
@@ -42,7 +43,6 @@ class Encoder:
     ) -> None:  # fmt: skip
         self._category_of, self._ledger = category_of, ledger
         self._objects, self._tags, self._texts = objects, tags, type(tags)(1)
-        self._rows = 0
 
     def ids(self) -> Sequence[tuple[str, Ids]]:
         """Return what was numbered, and how."""
@@ -55,12 +55,12 @@ class Encoder:
 
         The function that is returned is pure: it may run in any thread.
         """
-        rows = self._representable(batch, images)
-        self._rows += batch.annotations.num_rows
+        ranks = annotation_ranks(batch)
+        rows, places = self._representable(batch, images, ranks)
         types = np.array(rows["type"].to_pylist(), object)
         if not len(types):
             return dict
-        rows = self._without_holes(rows, types, batch)
+        rows = self._without_holes(rows, types, batch, ranks[places])
         types = np.array(rows["type"].to_pylist(), object)
         tasks = np.array([_TASK[t] for t in types.tolist()], object)
         partners = _partners(rows, types)
@@ -91,13 +91,15 @@ class Encoder:
             ids[skeleton] = ids[outline]
         return ids
 
-    def _representable(self, batch: Batch, images: Mapping[int, int]) -> pa.Table:
-        # The rows that COCO can hold; each other is a line of the ledger.
+    def _representable(
+        self, batch: Batch, images: Mapping[int, int], ranks: NDArray[np.int64]
+    ) -> tuple[pa.Table, NDArray[np.int64]]:
+        # The rows that COCO can hold, and where they were; each other is a line of the ledger.
         rows = batch.annotations
         types, items = rows["type"].to_pylist(), rows["item"].to_pylist()
         bad = ~_finite(rows)
         if not bad.any() and set(types) <= _TASK.keys() and images.keys() >= set(items):
-            return rows
+            return rows, np.arange(len(rows))
         numbers, names = batch.items["item"].to_pylist(), batch.items["key"].to_pylist()
         key_of = dict(zip(numbers, names, strict=True))
         keep = []
@@ -111,14 +113,16 @@ class Encoder:
             else:
                 keep.append(i)
                 continue
-            record = f"annotation {self._rows + i + 1}"
+            record = f"annotation {ranks[i]}"
             key = key_of.get(item, "")
             self._ledger.reject(
                 reason, file=key, record=record, item=key, message=f"{record} of {key}: {text}"
             )
-        return rows if len(keep) == len(rows) else rows.take(pa.array(keep, pa.int64()))
+        return rows.take(pa.array(keep, pa.int64())), np.array(keep, np.int64)
 
-    def _without_holes(self, rows: pa.Table, types: NDArray[Any], batch: Batch) -> pa.Table:
+    def _without_holes(
+        self, rows: pa.Table, types: NDArray[Any], batch: Batch, ranks: NDArray[np.int64]
+    ) -> pa.Table:
         # COCO's polygons are a union of rings: one with a hole is written as a mask.
         if rows["rings"].null_count == len(rows):
             return rows
@@ -126,21 +130,23 @@ class Encoder:
         holed = [i for i, r in enumerate(rings) if types[i] == "polygon" and min(r or [1]) < 0]
         if not holed:
             return rows
-        names = ("item", "width", "height")
+        names = ("item", "width", "height", "key")
         told = zip(*(batch.items[n].to_pylist() for n in names), strict=True)
-        sizes = {item: (width, height) for item, width, height in told}
+        items = {item: (width, height, key) for item, width, height, key in told}
         changed = {n: rows[n].to_pylist() for n in ("type", "mask", "mask_height", "mask_width")}
         for i in holed:
             points = rows["points"][i].as_py()
-            width, height = sizes[rows["item"][i].as_py()]
+            width, height, key = items[rows["item"][i].as_py()]
             width = width or math.ceil(max(points[::2]))
             height = height or math.ceil(max(points[1::2]))
             changed["type"][i] = "mask"
             changed["mask"][i] = mask_to_rle(rings_to_mask(points, rings[i], height, width))
             changed["mask_height"][i], changed["mask_width"][i] = height, width
-            record = f"annotation {i + 1 + self._rows - batch.annotations.num_rows}"
-            text = f"{record} has a hole, so it is written as a mask of {width}x{height} pixels"
-            self._ledger.warn("polygon written as a mask", file="", record=record, message=text)
+            record = f"annotation {ranks[i]}"
+            text = f"{record} of {key} has a hole: it is written as a mask, {width}x{height} pixels"
+            self._ledger.warn(
+                "polygon written as a mask", file=key, record=record, item=key, message=text
+            )
         for name, values in changed.items():
             at = rows.schema.get_field_index(name)
             rows = rows.set_column(at, name, pa.array(values, rows.schema.field(name).type))

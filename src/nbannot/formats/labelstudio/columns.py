@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...schema import Batch
+from ..writing import annotation_ranks
 from .regions import SHAPES, SPANS, VALUES
 from .rows import percent_of, top_left_of
 
@@ -38,6 +39,7 @@ class BatchRows:
             name: rows[name].to_pylist() for name in rows.column_names
             if rows[name].null_count < len(rows)
         }  # fmt: skip
+        self.rank = annotation_ranks(batch)
         self.own = [name for name in _OWN_COLUMNS if name in self.columns]
         numbers = batch.items["item"].to_numpy()
         owner = np.searchsorted(numbers, rows["item"].to_numpy())

@@ -52,7 +52,6 @@ class Encoder:
         self._controls = controls
         self._ledger = ledger
         self._lost: dict[str, int] = {}
-        self._count = 0
 
     def say_lost(self) -> None:
         """Say once what was written in another way."""
@@ -73,7 +72,6 @@ class Encoder:
         tracks: dict[str, Result] = {}
         taken = {rows.get(i, "source_id") for i in mine}
         for i in mine:
-            self._count += 1
             region = rows.get(i, "source_id")
             n = 0
             while region is None:
@@ -84,7 +82,7 @@ class Encoder:
             try:
                 made = self._row(rows, i, region, item, data, whole)
             except Fault as fault:
-                record = f"annotation {self._count}"
+                record = f"annotation {rows.rank[i]}"
                 self._ledger.reject(
                     fault.reason, file=item["key"], record=record, item=item["key"],
                     message=f"{record} of {item['key']}: {fault}",

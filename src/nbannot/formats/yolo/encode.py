@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ... import geometry
 from ...ledger import Ledger
 from ...schema import Batch
+from ..writing import annotation_ranks
 
 __all__ = ["HELD", "RowEncoder", "bridge"]
 
@@ -83,7 +84,8 @@ class _Part:
     """One batch being encoded: `rows[i]` becomes the lines of annotation i."""
 
     def __init__(self, encoder: RowEncoder, batch: Batch, files: Sequence[str]) -> None:
-        self.encoder, self.table = encoder, batch.annotations.combine_chunks()
+        self.encoder, self.batch = encoder, batch
+        self.table = batch.annotations.combine_chunks()
         self.files, self.keys = files, batch.items["key"].to_pylist()
         numbers = batch.items["item"].to_numpy()
         order = np.argsort(numbers, kind="stable")
@@ -107,12 +109,7 @@ class _Part:
 
     @cached_property
     def rank(self) -> Integers:
-        # Counted within the item from 1: the name of an annotation that a user can find again.
-        order = np.argsort(self.owner, kind="stable")
-        rank: Integers = np.empty(len(order), np.int64)
-        rank[order] = np.arange(1, len(order) + 1)
-        rank -= np.searchsorted(self.owner[order], self.owner)
-        return rank
+        return annotation_ranks(self.batch)
 
     def tell(self, how: str, index: Iterable[int], reason: str, text: str) -> None:
         places = list(index)

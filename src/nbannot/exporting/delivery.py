@@ -18,6 +18,7 @@ from ..formats.writing import FolderSink, Sink, ZipSink
 from ..ledger import Ledger
 from ..progress import Progress
 from ..sources.links import is_url, without_secrets
+from ..sources.remote import remote_place
 from .selection import ProjectExport
 
 if TYPE_CHECKING:
@@ -126,25 +127,14 @@ class RemotePlace(Place):
     """A URL that fsspec can write to: uploaded under another name, and moved into place."""
 
     def __init__(self, url: str, *, overwrite: bool) -> None:
-        import fsspec
-
         self._shown = without_secrets(url)
         if url.strip().partition(":")[0].lower() in _READ_ONLY:
             raise OptionError(
                 f"{self._shown} can't be written to",
                 hint="Name a folder, a file that ends in .zip, or a bucket (s3://bucket/pets.zip).",
             )
-        try:
-            self._fs, path = fsspec.core.url_to_fs(url)
-            self._path = path.rstrip("/")
-            exists = self._fs.exists(self._path)
-        except ImportError as error:
-            raise OptionError(
-                f"{self._shown} needs a package that is not installed",
-                hint=f"{error}. nbannot[s3], [gcs], [azure] and [http] bring it along.",
-            ) from error
-        except Exception as error:  # each file system raises its own
-            raise OptionError(f"{self._shown} can't be reached: {error}") from error
+        self._fs, self._path = remote_place(url)
+        exists = self._fs.exists(self._path)
         self.name = self._path.rpartition("/")[2]
         if exists and not overwrite:
             raise OptionError(

@@ -30,7 +30,11 @@ class Export(Protocol):
 
     name: str
     labels: tuple[Label, ...]
-    subsets: tuple[str, ...]
+
+    @property
+    def subsets(self) -> tuple[str, ...]:
+        """The names of the subsets, in order."""
+        ...
 
     def batches(self, subset: str) -> Iterator[Batch]:
         """Yield a subset's items in order, each with all its annotations in the same batch."""

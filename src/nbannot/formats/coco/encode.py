@@ -43,6 +43,7 @@ class Encoder:
     ) -> None:  # fmt: skip
         self._category_of, self._ledger = category_of, ledger
         self._objects, self._tags, self._texts = objects, tags, type(tags)(1)
+        self.ungrouped = 0
 
     def ids(self) -> Sequence[tuple[str, Ids]]:
         """Return what was numbered, and how."""
@@ -64,6 +65,7 @@ class Encoder:
         types = np.array(rows["type"].to_pylist(), object)
         tasks = np.array([_TASK[t] for t in types.tolist()], object)
         partners = _partners(rows, types)
+        self.ungrouped += len(rows) - rows["group"].null_count - 2 * len(partners)
         labels = rows["label"].to_pylist()
         known = {name: self._category_of(name) for name in dict.fromkeys(labels)}
         return partial(

@@ -167,6 +167,7 @@ class _Subset:
                     out.write(b"".join(pieces)[1:])
                     self._end(out)
         self._say_changed()
+        self._lose("group", self._encoder.ungrouped)
         self._progress.start(f"Writing images of {self._name}", len(self._media), "images")
         for path, item in self._media if self._sink.saves_media else ():
             self._sink.add_media(path, item)

@@ -20,7 +20,7 @@ __all__ = ["BatchRows", "object_of"]
 Floats = NDArray[np.float64]
 
 # Columns that Label Studio has not: they go into a region's meta, from where they are read again.
-_OWN_COLUMNS = ("occluded", "outside", "z_order", "group", "frame", "track", "keyframe")
+_OWN_COLUMNS = ("occluded", "outside", "z_order", "group", "frame", "track", "keyframe", "text")
 
 
 @lru_cache(4096)

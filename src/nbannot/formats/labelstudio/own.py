@@ -21,7 +21,7 @@ __all__ = ["NOTHING_OWN", "TaskOwn", "apply_own", "own_of", "points_together", "
 
 _TYPES: dict[str, type] = {
     "occluded": bool, "outside": bool, "keyframe": bool, "z_order": int, "group": int,
-    "frame": int, "track": str,
+    "frame": int, "track": str, "text": str,
 }  # fmt: skip
 
 

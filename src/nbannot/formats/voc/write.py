@@ -250,7 +250,7 @@ class VocWriter:
             if row.get(name) is not None:
                 text = f"{name} {row[name]!r} is not kept"
                 self._say(item, "warn", row, f"{name} has no place in Pascal VOC", text)
-        for name in ("source_id", "z_order"):
+        for name in ("source_id", "text", "z_order"):
             self._count(name, row.get(name) is not None)
         self._count("extra", bool(set(json_object(row, "extra")) - {"part", "elements", "bndbox"}))
         return True

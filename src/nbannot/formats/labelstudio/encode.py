@@ -187,7 +187,9 @@ class Encoder:
             for name in rows.own
             if rows.get(i, name) is not None
             and not (in_track and name in ("frame", "track", "keyframe"))
-            and not (name == "text" and (row_type not in _SHAPES_WITH_TEXT or _says_text(extra)))
+            and not (
+                name == "text" and (row_type not in _SHAPES_WITH_TEXT or _says_text(kind, extra))
+            )
             and not (name == "group" and ("parentID" in extra or rows.is_parent(i)))
         }
         if row_type == "tag":
@@ -248,10 +250,11 @@ class Encoder:
         self._lost[what] = self._lost.get(what, 0) + 1
 
 
-def _says_text(extra: Mapping[str, Any]) -> bool:
+def _says_text(kind: str, extra: Mapping[str, Any]) -> bool:
     # Is the text of a region written as a result of its own, or in its value, as it was read?
     parts = (part.get("value") for part in extra.get("parts", ()))
-    return any(isinstance(v, dict) and "text" in v for v in (extra.get("value"), *parts))
+    values = (v for v in (extra.get("value"), *parts) if isinstance(v, dict))
+    return kind == "ocrlabels" or any("text" in v for v in values)
 
 
 _SHAPES_WITH_TEXT = ("box", "ellipse", "mask", "points", "polygon", "polyline")

@@ -22,7 +22,7 @@ from . import detect, get_format
 from .base import Format
 from .examples import HEIGHT, WIDTH, Example, MemorySink, Row, read_back
 
-__all__ = ["FEATURES", "Fate", "fates_of"]
+__all__ = ["FEATURES", "Fate", "fates_of", "sample_of"]
 
 _BOX = {"x": 8.0, "y": 4.0, "w": 16.0, "h": 36.0}
 _POINTS = {"points": [8.0, 4.0, 24.0, 4.0, 24.0, 40.0, 8.0, 40.0], **_BOX}
@@ -92,6 +92,20 @@ class Fate:
 def fates_of(format: Format, **options: Any) -> dict[str, Fate]:
     """Return what becomes of each of `FEATURES` that is written in `format` and read again."""
     return {name: _fate(format, name, options) for name in FEATURES}
+
+
+def sample_of(format: Format) -> dict[str, bytes]:
+    """Return the files of the first of `FEATURES` that the format can write."""
+    for name in FEATURES:
+        sink, dataset = MemorySink(_dataset(name).media), _dataset(name)
+        ledger = Ledger()
+        try:
+            format.write(dataset, sink, format.check_options({}, writing=True), ledger, Progress())
+        except NbannotError:
+            continue
+        if sink.files and not any(outcome == "rejected" for outcome, *_ in ledger.groups()):
+            return sink.files
+    return {}
 
 
 def _fate(format: Format, name: str, options: Mapping[str, Any]) -> Fate:

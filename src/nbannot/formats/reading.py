@@ -76,7 +76,7 @@ class Reading:
 
     def _read(self, paths: Sequence[str]) -> Iterator[tuple[str, bytes | SourceError]]:
         try:
-            some = list(self.source.read_many(paths))
+            some = dict(self.source.read_many(paths))  # in whatever order is cheapest
         except SourceError:  # which of them is to be found out one by one
             for path in paths:
                 try:
@@ -84,7 +84,7 @@ class Reading:
                 except SourceError as error:
                     yield path, error
         else:
-            yield from some
+            yield from ((path, some[path]) for path in paths)
 
     @cached_property
     def media(self) -> MediaIndex:

@@ -46,7 +46,14 @@ def detect_in(source: Source, formats: Formats) -> list[Candidate]:
         found = _several(source, formats, found, best)
     if max((c.confidence for c in found), default=0.0) < _CONVINCING:
         found += recognise(look)
-    return sorted(found, key=lambda c: (-c.confidence, bool(c.format), not c.evidence))
+
+    def rank(candidate: Candidate) -> tuple[float, bool, bool, bool]:
+        # What is recognised by name before what is not; what was not even looked at comes last.
+        known = bool(candidate.format)
+        unseen = known and formats[candidate.format][1] is None
+        return -candidate.confidence, known, not candidate.evidence, unseen
+
+    return sorted(found, key=rank)
 
 
 def _look_at(look: Look, formats: Formats, root: str) -> Iterator[Candidate]:

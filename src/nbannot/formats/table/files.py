@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,8 @@ __all__ = [
 CSV_SUFFIXES = (".csv", ".tsv")
 JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
 ARROW_SUFFIXES = (".arrow", ".feather")
+_MAX_TEXTS = 8
+_IMAGE_FIRST = re.compile(rb"[^,;\t\n]+\.(jpe?g|png|bmp|gif|tiff?|webp)[\"']?[,;\t]", re.IGNORECASE)
 TABLE_SUFFIXES = (*CSV_SUFFIXES, *JSON_SUFFIXES, ".parquet", ".pq", *ARROW_SUFFIXES)
 HEAD_BYTES = 64 * 1024
 HEAD_ROWS = 200
@@ -68,8 +71,16 @@ def table_files(source: Source, count: int = MAX_FILES) -> list[str]:
     """Return up to `count` files that may hold tables, those nearest to the root first."""
     if source.main is not None:
         return [source.main] if suffix(source.main) in TABLE_SUFFIXES else []
-    paths = source.files.with_suffix(*TABLE_SUFFIXES)
+    paths = source.files.with_suffix(*TABLE_SUFFIXES) or _text_tables(source)
     return heapq.nsmallest(count, paths, key=lambda p: (p.count("/"), p))
+
+
+def _text_tables(source: Source) -> list[str]:
+    # Text files of lines like "a.jpg,cat,1,2,3,4", where nothing else is a table.
+    paths = source.files.with_suffix(".txt")
+    if len(paths) > _MAX_TEXTS:
+        return []
+    return [path for path in paths if _IMAGE_FIRST.match(source.read(path, 1024))]
 
 
 def split_of(path: str) -> str | None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from . import data
 from .frame import Case, Work
 
 __all__ = ["CASES", "make_cases"]
 
-CASES = ("coco", "preview", "export", "frame", "detect", "startup")
+CASES = (
+    "coco", "preview", "export", "frame", "detect", "startup", "yolo", "voc", "cvat", "linear",
+)  # fmt: skip
 """Names that the command line takes, "browser" beside them."""
 
 
@@ -90,4 +94,42 @@ def make_cases(names: list[str], images: int, repeats: int) -> list[Case]:
                 note="nbannot loads each part at its first use",
             )
         )
+    cases += folder_cases(names)
     return cases
+
+
+def folder_cases(names: list[str], items: int = 200_000) -> list[Case]:
+    """Return the cases of `items` items in many files, or in one large one.
+
+    Datumaro is in an environment of its own (``make peers``); where it is absent, so are they.
+    """
+    makers = {"yolo": data.yolo_folder, "voc": data.voc_folder, "cvat": data.cvat_folder}
+    cases = []
+    for format in [name for name in makers if name in names]:
+        path = str(makers[format](items))
+        ours = Work("nbannot", "import_folder", {"path": path, "format": format})
+        title = f"Import {_TITLES[format]}, {items:,} images, into a project on disk"
+        peers = []
+        if format != "cvat":
+            call = {"path": path, "format": format}
+            peers.append(Work("supervision, loaded", "supervision_load", call))
+        if PEERS.is_file():
+            call = {"path": path, "format": _DATUMARO[format]}
+            peers.append(Work("Datumaro, loaded", "datumaro_load", call, str(PEERS)))
+        cases += [Case(title, ours, peer, must=1 / 5, goal=1 / 10, repeats=1) for peer in peers]
+    if "linear" in names:
+        for format, make in makers.items():
+            few, many = (
+                Work(f"{n:,}", "import_folder", {"path": str(make(n)), "format": format})
+                for n in (items // 10, items)
+            )
+            title = f"Import {_TITLES[format]}: {items:,} images beside {items // 10:,}"
+            cases.append(
+                Case(title, many, few, must=12, goal=10, repeats=1, note="time is linear at 10")
+            )
+    return cases
+
+
+PEERS = Path(__file__).parents[1] / ".venv-peers/bin/python"
+_TITLES = {"yolo": "YOLO", "voc": "Pascal VOC", "cvat": "CVAT"}
+_DATUMARO = {"yolo": "yolo", "voc": "voc", "cvat": "cvat"}

@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 from PIL import Image
 
-__all__ = ["coco_file", "folder_of_files", "pictures"]
+__all__ = ["coco_file", "cvat_folder", "folder_of_files", "pictures", "voc_folder", "yolo_folder"]
 
 FOLDER = Path(__file__).parents[1] / "bench-data"
 WIDTH, HEIGHT = 640, 480
@@ -122,3 +122,89 @@ def folder_of_files(count: int) -> Path:
         names = json.dumps({"path": ".", "train": "images/train", "names": ["thing"]})
         (folder / "data.yaml").write_text(names)  # JSON is YAML
     return folder
+
+
+def yolo_folder(images: int) -> Path:
+    """Return a YOLO dataset of small pictures, three boxes on each."""
+    folder = FOLDER / f"yolo-images-{images}"
+    if not (folder / "data.yaml").is_file():
+        rng = np.random.default_rng(0)
+        _write_pictures(folder / "images/train", images)
+        labels = folder / "labels/train"
+        labels.mkdir(parents=True, exist_ok=True)
+        for n in range(images):
+            rows = [f"{c} {x} {y} 0.2 0.1\n" for c, x, y in _places(rng)]
+            (labels / f"{n:06d}.txt").write_text("".join(rows))
+        names = {"path": ".", "train": "images/train", "val": "images/train", "names": NAMES}
+        (folder / "data.yaml").write_text(json.dumps(names))  # JSON is YAML
+    return folder
+
+
+def voc_folder(images: int) -> Path:
+    """Return a Pascal VOC devkit of small pictures, three boxes on each."""
+    folder = FOLDER / f"voc-images-{images}"
+    lists = folder / "ImageSets/Main"
+    if not (lists / "train.txt").is_file():
+        rng = np.random.default_rng(0)
+        _write_pictures(folder / "JPEGImages", images)
+        (folder / "Annotations").mkdir(parents=True, exist_ok=True)
+        for n in range(images):
+            objects = "".join(
+                f"<object><name>{NAMES[c]}</name><bndbox><xmin>{int(x * 40)}</xmin>"
+                f"<ymin>{int(y * 30)}</ymin><xmax>{int(x * 40) + 12}</xmax>"
+                f"<ymax>{int(y * 30) + 5}</ymax></bndbox></object>\n"
+                for c, x, y in _places(rng)
+            )
+            (folder / f"Annotations/{n:06d}.xml").write_text(
+                f"<annotation><folder>bench</folder><filename>{n:06d}.jpg</filename><size>"
+                f"<width>64</width><height>48</height><depth>3</depth></size>\n{objects}</annotation>"
+            )
+        lists.mkdir(parents=True)
+        (lists / "train.txt").write_text("".join(f"{n:06d}\n" for n in range(images)))
+    return folder
+
+
+def cvat_folder(images: int) -> Path:
+    """Return CVAT's annotations.xml of small pictures, three boxes on each."""
+    folder = FOLDER / f"cvat-images-{images}"
+    path = folder / "annotations.xml"
+    if not path.is_file():
+        _write_pictures(folder / "images", images)  # Datumaro refuses to read without them
+        rng = np.random.default_rng(0)
+        labels = "".join(f"<label><name>{n}</name><attributes/></label>" for n in NAMES)
+        with path.open("w") as out:
+            out.write(
+                '<?xml version="1.0" encoding="utf-8"?>\n<annotations><version>1.1</version><meta>'
+                f"<task><id>1</id><name>bench</name><size>{images}</size><mode>annotation</mode>"
+                f"<labels>{labels}</labels></task></meta>\n"
+            )
+            for n in range(images):
+                boxes = "".join(
+                    f'<box label="{NAMES[c]}" source="manual" occluded="0" xtl="{x * 40:.2f}" '
+                    f'ytl="{y * 30:.2f}" xbr="{x * 40 + 12:.2f}" ybr="{y * 30 + 5:.2f}" '
+                    'z_order="0"></box>\n'
+                    for c, x, y in _places(rng)
+                )
+                out.write(
+                    f'<image id="{n}" name="{n:06d}.jpg" width="64" height="48">\n{boxes}</image>\n'
+                )
+            out.write("</annotations>\n")
+    return folder
+
+
+NAMES = ["cat", "dog", "bird", "horse", "sheep"]
+
+
+def _places(rng: np.random.Generator) -> list[tuple[int, float, float]]:
+    # Class, and two numbers from 0.2 to 0.8, of three boxes.
+    places = rng.uniform(0.2, 0.8, (3, 2)).round(4).tolist()
+    return [(c, x, y) for c, (x, y) in zip(rng.integers(0, 5, 3).tolist(), places, strict=True)]
+
+
+def _write_pictures(folder: Path, count: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    first = folder / "000000.jpg"
+    Image.new("RGB", (64, 48), (40, 90, 160)).save(first)
+    content = first.read_bytes()
+    for n in range(count):
+        (folder / f"{n:06d}.jpg").write_bytes(content)

@@ -22,6 +22,8 @@ class Work:
     name: str
     function: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    python: str = sys.executable
+    """The interpreter: peers that can't live beside nbannot's dependencies have their own."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def in_child(work: Work) -> Run:
     """
     call = json.dumps({"function": work.function, "arguments": dict(work.arguments)})
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.work", call],
+        [work.python, "-m", "benchmarks.work", call],
         capture_output=True,
         text=True,
         check=False,

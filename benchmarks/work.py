@@ -149,6 +149,45 @@ def walk_folder(path: str) -> float:
     return time.perf_counter() - start
 
 
+def import_folder(path: str, format: str) -> float:
+    """Import a dataset of many small files, or one large one, into a project on disk."""
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        import nbannot as nb
+
+        project = nb.open_project(Path(folder, "bench"))
+        report = project.import_dataset(path, format=format)
+        seconds = time.perf_counter() - start
+        assert report.imported
+        project.close()
+    return seconds
+
+
+def supervision_load(path: str, format: str) -> float:
+    """Load a YOLO or VOC dataset with supervision."""
+    start = time.perf_counter()
+    from supervision import DetectionDataset
+
+    if format == "yolo":
+        dataset = DetectionDataset.from_yolo(
+            f"{path}/images/train", f"{path}/labels/train", f"{path}/data.yaml"
+        )
+    else:
+        dataset = DetectionDataset.from_pascal_voc(f"{path}/JPEGImages", f"{path}/Annotations")
+    assert len(dataset)
+    return time.perf_counter() - start
+
+
+def datumaro_load(path: str, format: str) -> float:
+    """Load a dataset with Datumaro, and look at every annotation."""
+    start = time.perf_counter()
+    from datumaro import Dataset
+
+    dataset = Dataset.import_from(path, format)
+    assert sum(len(item.annotations) for item in dataset)
+    return time.perf_counter() - start
+
+
 def import_module(name: str) -> float:
     """Import a module, and nothing before it."""
     start = time.perf_counter()

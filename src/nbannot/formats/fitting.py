@@ -186,14 +186,23 @@ class Fitting:
             self.warn(item, row, "holes filled", f"{self.title} holds no holes")
             rings = [ring for ring in rings if not ring[1]]
         whole = {k: v for k, v in row.items() if k not in ("points", "rings")}
+        wholes: list[list[tuple[Any, bool]]] = []
+        for ring in rings:
+            if ring[1] and wholes:
+                wholes[-1].append(ring)  # a hole goes with the ring before it
+            else:
+                wholes.append([ring])
         if "parts" in features:
-            counts = [-len(xy) if hole else len(xy) for xy, hole in rings]
-            points = [v for xy, _ in rings for v in xy.ravel().tolist()]
-            return [{**whole, "points": points, "rings": counts}]
-        if len(rings) > 1:
-            text = f"{len(rings)} parts become polygons of their own"
+            wholes = [rings]
+        elif len(wholes) > 1:
+            text = f"{len(wholes)} parts become polygons of their own"
             self.warn(item, row, "parts written as polygons of their own", text)
-        return [{**whole, "points": xy.ravel().tolist(), **_box_of(xy)} for xy, _ in rings]
+        made = []
+        for mine in wholes:
+            counts = [-len(xy) if hole else len(xy) for xy, hole in mine]
+            points = np.concatenate([xy for xy, _ in mine])
+            made.append({**whole, **_polygon(points, counts if len(counts) > 1 else None)})
+        return [{k: v for k, v in one.items() if v is not None} for one in made]
 
     # -- the ledger -------------------------------------------------------------------
 

@@ -77,7 +77,7 @@ class MediaIndex:
             if place in self._files:
                 return Found(place)
         found = self._by_suffix(path, self._media)
-        if found.path is None and found.problem == "missing" and "%" in path:
+        if found.path is None and found.problem == "missing" and unquote(path) != path:
             plain = self.find(unquote(path), near)
             return Found(plain.path, "escaped") if plain.path else found
         if found.path is None and found.problem == "missing" and tails:

@@ -1,0 +1,7 @@
+"""Cityscapes: the format ``cityscapes``."""
+
+from __future__ import annotations
+
+from .format import Cityscapes
+
+__all__ = ["Cityscapes"]

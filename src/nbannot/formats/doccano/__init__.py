@@ -1,0 +1,5 @@
+"""doccano: texts with labels, as JSON lines or CSV."""
+
+from .format import Doccano
+
+__all__ = ["Doccano"]

@@ -1,0 +1,7 @@
+"""LabelMe's JSON: one file per image."""
+
+from __future__ import annotations
+
+from .format import LabelMe
+
+__all__ = ["LabelMe"]

@@ -1,0 +1,7 @@
+"""SageMaker Ground Truth: augmented manifests."""
+
+from __future__ import annotations
+
+from .format import SageMaker
+
+__all__ = ["SageMaker"]

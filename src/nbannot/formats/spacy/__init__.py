@@ -1,0 +1,5 @@
+"""spaCy: training data as JSON."""
+
+from .format import Spacy
+
+__all__ = ["Spacy"]

@@ -27,12 +27,20 @@ def formats() -> list[Format]:
 
 
 def summary_table() -> str:
-    """Return the table of formats: one row each."""
-    return _table("docs/formats/")
+    """Return the table of formats for the README: what is read and written, in short."""
+    both = [fmt for fmt in formats() if fmt.reads and fmt.writes]
+    read = [fmt for fmt in formats() if fmt.reads and not fmt.writes]
+    rows = ["| | formats |", "|-|-|"]
+    for what, some in ((f"read and written ({len(both)})", both), (f"read ({len(read)})", read)):
+        links = (f"[{fmt.title}](docs/formats/{fmt.name}.md)" for fmt in some)
+        rows.append(f"| {what} | {' · '.join(links)} |")
+    known = len(RECOGNISED)
+    rows.append(f"| recognised by name ({known}) | [nuScenes, ELAN, DICOM …](docs/formats.md) |")
+    return "\n".join(rows)
 
 
 def linked_table() -> str:
-    """Return the table of formats for a page beside the folder of formats."""
+    """Return the table of formats, a row each, for a page beside the folder of formats."""
     return _table("formats/")
 
 

@@ -181,8 +181,37 @@ def test_a_folder_that_is_no_dataset(notebook, jupyter):
     (folder / "letter.md").write_text("Dear Ada", "utf-8")
     nb = notebook([chosen("letters")])
     ui = in_state(nb, "unrecognised")
-    assert "COCO" in ui.inner_text()
+    assert "Pascal VOC" in ui.inner_text()
     picture(nb.page, "unrecognised")
+
+
+def test_what_is_recognised_and_not_read(notebook, jupyter):
+    """The screen says what it is, by name."""
+    folder = jupyter.root / "drive" / "v1.0-mini"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "sample_annotation.json").write_text("[]", "utf-8")
+    nb = notebook([chosen("drive")])
+    ui = in_state(nb, "unrecognised")
+    assert "This looks like nuScenes" in ui.inner_text()
+    picture(nb.page, "recognised")
+
+
+def test_a_fix_is_accepted(notebook, demo_folder, jupyter):
+    """Label files without names: the offer is accepted, and what it set can be changed."""
+    folder = jupyter.root / "nameless"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    photo = next((demo_folder / "coco" / "images" / "train").iterdir())
+    shutil.copy(photo, folder / photo.name)
+    (folder / f"{photo.stem}.txt").write_text("1 0.5 0.5 0.4 0.4\n", "utf-8")
+    nb = notebook([chosen("nameless")])
+    ui = in_state(nb, "ready")
+    assert "No file names the classes" in ui.inner_text()
+    picture(nb.page, "fix")
+    ui.get_by_role("button", name="Accept").click()
+    ui = in_state(nb, "ready")
+    nb.page.wait_for_function("!document.body.innerText.includes('No file names the classes')")
+    assert nb.evaluate("widget.options") == {"names": "class_0, class_1"}
 
 
 def test_a_path_that_is_not_there(notebook):

@@ -86,6 +86,18 @@ class Darwin(Format):
     title: ClassVar[str] = "Darwin JSON (V7)"
     summary: ClassVar[str] = "One JSON file per image or video, as V7 exports it."
     rules: ClassVar[str] = "https://docs.v7labs.com/reference/darwin-json"
+    holds: ClassVar[tuple[str, ...]] = (
+        "box",
+        "polygon",
+        "polyline",
+        "points",
+        "skeleton",
+        "mask",
+        "ellipse",
+        "cuboid",
+        "tag",
+        "text",
+    )
     writes: ClassVar[bool] = False
 
     def requires(self, look: Look) -> float:

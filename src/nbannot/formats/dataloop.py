@@ -78,6 +78,19 @@ class Dataloop(Format):
     title: ClassVar[str] = "Dataloop"
     summary: ClassVar[str] = "One JSON file per item, as Dataloop exports it."
     rules: ClassVar[str] = "https://sdk-docs.dataloop.ai/en/latest/tutorials/annotations_image"
+    holds: ClassVar[tuple[str, ...]] = (
+        "box",
+        "polygon",
+        "polyline",
+        "points",
+        "skeleton",
+        "mask",
+        "ellipse",
+        "cuboid",
+        "tag",
+        "text",
+        "time_span",
+    )
     writes: ClassVar[bool] = False
 
     def requires(self, look: Look) -> float:

@@ -67,12 +67,13 @@ FEATURES: Mapping[str, Row] = {
     "z-order": {"type": "box", **_BOX, "z_order": 2},
     "text of a region": {"type": "box", **_BOX, "text": "STOP"},
     "no label": {"type": "box", **_BOX, "label": None},
+    "tag of a text": {"type": "tag"},
     "text span": {"type": "text_span", **_SPAN},
     "time span": {"type": "time_span", "start": 0.5, "end": 2.25},
 }  # fmt: skip
 """Name → columns of one annotation (its label is "cat" where none is said)."""
 
-_KIND = {"text span": "text", "time span": "audio"}
+_KIND = {"tag of a text": "text", "text span": "text", "time span": "audio"}
 _SUFFIX = {"image": ".jpg", "text": ".txt", "audio": ".wav"}
 _TOLERANCE_PX = 1e-3
 

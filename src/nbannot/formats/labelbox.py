@@ -74,6 +74,18 @@ class Labelbox(Format):
     title: ClassVar[str] = "Labelbox"
     summary: ClassVar[str] = "Exports of Labelbox (JSON and NDJSON), and its import format."
     rules: ClassVar[str] = "https://docs.labelbox.com/reference/label-export"
+    holds: ClassVar[tuple[str, ...]] = (
+        "box",
+        "polygon",
+        "polyline",
+        "points",
+        "mask",
+        "tag",
+        "choice",
+        "text",
+        "text_span",
+        "relation",
+    )
     writes: ClassVar[bool] = False
 
     def requires(self, look: Look) -> float:

@@ -61,6 +61,15 @@ class Scale(Format):
     title: ClassVar[str] = "Scale AI"
     summary: ClassVar[str] = "Tasks of Scale AI with their responses, or lines of Nucleus."
     rules: ClassVar[str] = "https://docs.scale.com/reference; scaleapi/nucleus-python-client"
+    holds: ClassVar[tuple[str, ...]] = (
+        "box",
+        "polygon",
+        "polyline",
+        "points",
+        "skeleton",
+        "mask",
+        "tag",
+    )
     writes: ClassVar[bool] = False
 
     def requires(self, look: Look) -> float:

@@ -90,6 +90,20 @@ class SuperAnnotate(Format):
     title: ClassVar[str] = "SuperAnnotate"
     summary: ClassVar[str] = "One JSON file of instances per image, as SuperAnnotate exports it."
     rules: ClassVar[str] = "https://doc.superannotate.com/docs/superannotate-json-format"
+    holds: ClassVar[tuple[str, ...]] = (
+        "box",
+        "polygon",
+        "polyline",
+        "points",
+        "skeleton",
+        "mask",
+        "ellipse",
+        "cuboid",
+        "tag",
+        "text",
+        "text_span",
+        "time_span",
+    )
     writes: ClassVar[bool] = False
 
     def requires(self, look: Look) -> float:

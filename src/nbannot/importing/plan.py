@@ -120,7 +120,7 @@ def best_of(candidates: Sequence[Candidate], source: Source) -> Candidate:
         others = f" Format {best.format!r} reads something of it." if best.confidence else ""
         raise UnknownFormatError(
             f"{source.name} looks like {known[0].title} ({known[0].evidence[0]})",
-            where=f"{len(source.files)} files",
+            where=f"{len(source.files):,} file{'s' * (len(source.files) != 1)}",
             hint=f"{known[0].missing[0].upper()}{known[0].missing[1:]}.{others}",
         )
     if best is None or best.confidence <= 0:
@@ -128,7 +128,7 @@ def best_of(candidates: Sequence[Candidate], source: Source) -> Candidate:
         misses = "; ".join(f"{c.title}: {c.missing}" for c in near[:8])
         raise UnknownFormatError(
             f"{source.name} is no dataset in a format that nbannot reads",
-            where=f"{len(source.files)} files",
+            where=f"{len(source.files):,} file{'s' * (len(source.files) != 1)}",
             hint=f"What is missing: {misses}. Give format= if you know better.",
         )
     return best

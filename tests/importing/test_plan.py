@@ -300,7 +300,7 @@ def test_a_reader_that_loses_a_record_imports_nothing(
 def test_what_is_no_dataset_is_said_so(project: Any, tmp_path: Path) -> None:
     """A folder that is no dataset raises, with what each format misses; it is never "empty"."""
     (tmp_path / "notes.md").write_text("hello", "utf-8")
-    with pytest.raises(UnknownFormatError, match="COCO: "):
+    with pytest.raises(UnknownFormatError, match="Pascal VOC: "):
         project.plan(tmp_path)
 
 

@@ -9,7 +9,9 @@ import pytest
 from nbannot.errors import BrokenFileError
 from nbannot.formats import detect, get_format
 from nbannot.formats.cases import FormatCases
-from nbannot.formats.examples import read_back
+from nbannot.formats.examples import MemorySink, example, read_back
+from nbannot.ledger import Ledger
+from nbannot.progress import Progress
 from nbannot.sources import open_source
 
 
@@ -45,22 +47,26 @@ def test_sharks(samples):
     assert found.balance.rejected == 0
     assert {row["subset"] for row in found.items} == {"train", "valid", "test"}
     assert (len(found.items), len(found.annotations)) == (10, 60)
-    with open_source(samples / "roboflow/roboflow-sharks_coco") as source:
-        coco = read_back(get_format("coco"), source)
-    back, wanted = _boxes(found, 1), _boxes(coco, 2.5)
-    assert len(back) == len(wanted)
-    for one, other in zip(back, wanted, strict=True):
-        assert one[0] == other[0]
-        assert one[1:] == pytest.approx(other[1:], abs=1.5)  # COCO's were rounded to whole pixels
-
-
-def _boxes(found, scale):
-    rows = [
-        (row["key"].split("_jpg")[0], row["label"], *(row[n] * scale for n in "xywh"))
+    back = [
+        (row["key"].split("_jpg")[0], row["label"], [row[n] for n in "xywh"])
         for row in found.annotations
     ]
-    boxes = [(f"{key} {label}", *numbers) for key, label, *numbers in rows]
-    return sorted(boxes, key=lambda b: (b[0], [round(v / 20) for v in b[1:]]))
+    wanted = []
+    for path in (samples / "roboflow/roboflow-sharks_coco").glob("*/*.json"):
+        coco = json.loads(path.read_text())
+        names = {c["id"]: c["name"] for c in coco["categories"]}
+        images = {i["id"]: i["file_name"].split("_jpg")[0] for i in coco["images"]}
+        for a in coco["annotations"]:
+            box = [2.5 * v for v in a["bbox"]]
+            wanted.append((images[a["image_id"]], names[a["category_id"]], box))
+    assert len(back) == len(wanted)
+    for one, other in zip(sorted(back, key=_coarse), sorted(wanted, key=_coarse), strict=True):
+        assert one[:2] == other[:2]
+        assert one[2] == pytest.approx(other[2], abs=1.5)  # COCO's were rounded to whole pixels
+
+
+def _coarse(box):
+    return (*box[:2], [round(v / 20) for v in box[2]])
 
 
 def test_datumaro_takes_the_centre_for_the_corner(samples, expected):
@@ -105,6 +111,18 @@ def test_other_values_come_back():
     row = found.annotations[0]
     assert row["score"] == 0.5
     assert json.loads(row["extra"]) == {"createml": {"id": 3}}
+
+
+def test_what_other_formats_kept_is_counted():
+    """Values that another format's reader kept have no place, and a note counts them."""
+    made = example(("box",))
+    rows = made.annotations["train"]
+    rows[0]["extra"] = json.dumps({"coco": {"area": 3}})
+    rows[1]["extra"] = json.dumps({"createml": {"id": 3}})
+    sink, ledger = MemorySink(), Ledger()
+    get_format("createml").write(made, sink, {}, ledger, Progress())
+    assert ledger.groups() == [("note", "no place in CreateML", 1)]
+    assert b'"id": 3' in sink.files["train/_annotations.createml.json"]
 
 
 @pytest.mark.parametrize(

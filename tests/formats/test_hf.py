@@ -10,10 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from nbannot.errors import BrokenFileError
+from nbannot.errors import BrokenFileError, Cancelled
 from nbannot.formats import detect, get_format
 from nbannot.formats.cases import FormatCases
-from nbannot.formats.examples import read_back
+from nbannot.formats.examples import Example, read_back, written
+from nbannot.ledger import Ledger
+from nbannot.progress import Progress
+from nbannot.schema import Label
 from nbannot.sources import open_source
 
 COLUMNS = ("type", "label", "x", "y", "w", "h", "text")
@@ -311,3 +314,123 @@ def test_not_a_parquet():
     pq.write_table(pa.table({"label": [1]}), out)
     found = {c.format: c for c in detect(open_source({"a.parquet": out.getvalue()}))}
     assert found["hf-parquet"].confidence == 0
+
+
+@pytest.mark.parametrize("name", ["hf-folder", "hf-parquet"])
+def test_audio_and_texts_come_back(name):
+    """Audio with a transcription and two classes is written and read again; a third kind is not."""
+    items = [
+        {"key": "a/x.wav", "kind": "audio"}, {"key": "y.wav", "kind": "audio"},
+        {"key": "z.txt", "kind": "text"},
+    ]  # fmt: skip
+    rows = [
+        {"item": "a/x.wav", "type": "text", "text": "hello\nyou"},
+        {"item": "a/x.wav", "type": "tag", "label": "cat"},
+        {"item": "a/x.wav", "type": "tag", "label": "dog"},
+        {"item": "y.wav", "type": "text", "text": "größe"},
+    ]
+    what = Example({"test": items}, {"test": rows}, (Label("cat"), Label("dog")))
+    what.media = lambda item: b"RIFF....WAVE"
+    files = written(get_format(name), what)
+    source = open_source(files)
+    assert detect(source)[0].format == name
+    found = read(name, files)
+    assert [(r["kind"], r["key"], source.read(r["media"])) for r in found.items] == [
+        ("audio", "a/x.wav", b"RIFF....WAVE"), ("audio", "y.wav", b"RIFF....WAVE")
+    ]  # fmt: skip
+    back = [(r["key"], r["type"], r.get("label"), r.get("text")) for r in found.annotations]
+    assert sorted(back, key=repr) == sorted(
+        [
+            ("a/x.wav", "text", None, "hello\nyou"), ("a/x.wav", "tag", "cat", None),
+            ("a/x.wav", "tag", "dog", None), ("y.wav", "text", None, "größe"),
+        ],
+        key=repr,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["hf-folder", "hf-parquet"])
+def test_what_a_box_has_besides(name):
+    """Score, text and attributes come back, also where only some boxes have them; none is none."""
+    box = {"item": "a.jpg", "type": "box", "x": 1.0, "y": 2.0, "w": 3.0, "h": 4.0}
+    rows = [
+        {**box, "label": "cat", "score": 0.25, "attributes": '{"a":1,"b":[null,"x"]}'},
+        {**box, "text": "größe"},
+    ]
+    size = {"key": "a.jpg", "width": 64, "height": 48}
+    found = read(name, written(get_format(name), Example({"train": [size]}, {"train": rows},
+                                                         (Label("cat"),))))  # fmt: skip
+    names = ("label", "score", "attributes", "text")
+    assert [{n: r[n] for n in names if n in r} for r in found.annotations] == [
+        {"label": "cat", "score": 0.25, "attributes": '{"a":1,"b":[null,"x"]}'}, {"text": "größe"}
+    ]  # fmt: skip
+
+
+def test_a_read_can_be_cancelled():
+    """Also within one file: Cancel is heard at the next row."""
+    files = folder([{"file_name": f"{n}.jpg"} for n in range(9)])
+    progress = Progress(lambda state: progress.cancel() if state.done else None, interval_s=0)
+    with pytest.raises(Cancelled):
+        list(get_format("hf-folder").read(open_source(files), {"bbox": "auto"}, Ledger(), progress))
+
+
+def test_yaml_that_is_meant_a_billion_times():
+    """Anchors that multiply take no time; names that were said before them are used."""
+    head = "---\ndataset_info:\n  features:\n  - name: label\n    dtype:\n      class_label:\n"
+    head += "        names: [day, night]\n  - &a0\n    name: x\n"
+    for n in range(1, 30):
+        inner = ", ".join([f"*a{n - 1}"] * 9)
+        head += f"  - &a{n}\n    name: x\n    struct: [{inner}]\n"
+    files = folder([{"file_name": "a.jpg", "label": 1}], readme=head + "---\n")
+    assert [r["label"] for r in read("hf-folder", files).annotations] == ["night"]
+
+
+def test_classes_that_are_none():
+    """Lists in lists and objects are no classes: each is a line."""
+    rows = [
+        {"file_name": "a.jpg", "label": {"a": 1}},
+        {"file_name": "b.jpg", "labels": [[1], True]},
+    ]
+    found = read("hf-folder", folder(rows))
+    assert lines(found) == [
+        ("class is not in names", "line 1, label"), ("class is not in names", "line 2, labels 1")
+    ]  # fmt: skip
+    assert [r["label"] for r in found.annotations] == ["true"]
+
+
+def test_metadata_as_parquet():
+    """metadata.parquet: names of classes are in its schema; rows are read like lines."""
+    features = {"objects": {"feature": {"bbox": {}, "category": {"names": ["cat"],
+                            "_type": "ClassLabel"}}, "_type": "Sequence"}}  # fmt: skip
+    objects = [{"bbox": [[1.0, 2.0, 3.0, 4.0]], "category": [0]}, None]
+    meta = {"huggingface": json.dumps({"info": {"features": features}})}
+    table = pa.table({"file_name": ["a.jpg", "b.jpg"], "objects": objects})
+    table = table.replace_schema_metadata(meta)
+    out = io.BytesIO()
+    pq.write_table(table, out)
+    files = folder(out.getvalue(), name="train/metadata.parquet")
+    assert detect(open_source(files))[0].format == "hf-folder"
+    found = read("hf-folder", files)
+    assert [(r["key"], r["label"], r["w"]) for r in found.annotations] == [("a.jpg", "cat", 3)]
+    assert len(found.items) == 2
+    files["train/metadata.parquet"] = files["train/metadata.parquet"][:-9]
+    with pytest.raises(BrokenFileError, match=r"metadata\.parquet"):
+        read("hf-folder", files)
+
+
+def test_objects_as_a_list_of_structs():
+    """The other way round, as newer versions of the datasets package keep them."""
+    objects = [{"bbox": [1, 2, 3, 4], "category": "cat", "iscrowd": 1}, {"bbox": [5, 6, 7, 8]}]
+    found = read("hf-folder", folder([{"file_name": "a.jpg", "objects": objects}]))
+    assert [(r.get("label"), r["x"], r.get("extra")) for r in found.annotations] == [
+        ("cat", 1, '{"hf":{"iscrowd":1}}'), (None, 5, None)
+    ]  # fmt: skip
+
+
+def test_text_that_is_no_utf8():
+    """A parquet file whose text is damaged is an error that names it."""
+    data = parquet([{"image": {"bytes": b"x", "path": "a.jpg"}, "text": "größe"}], text=pa.string())
+    assert data.count("größe".encode()) >= 1
+    with pytest.raises(BrokenFileError, match=r"train\.parquet"):
+        read(
+            "hf-parquet", {"train.parquet": data.replace("größe".encode(), b"gr\xff\xff\xff\xffe")}
+        )

@@ -46,7 +46,10 @@ def lines(found, outcome="rejected"):
 
 @pytest.mark.parametrize(
     ("case", "truth"),
-    [("datumaro-mnist", "datumaro-mnist.mnist"), ("datumaro-mnist_csv", "datumaro-mnist_csv.mnist_csv")],
+    [
+        ("datumaro-mnist", "datumaro-mnist.mnist"),
+        ("datumaro-mnist_csv", "datumaro-mnist_csv.mnist_csv"),
+    ],
 )  # fmt: skip
 def test_samples(samples, expected, case, truth):
     """Items, sizes and classes are what Datumaro reads; every pixel of these images is 1."""

@@ -272,6 +272,15 @@ def test_one_file_alone(tmp_path):
         read_back(MOTS, source)
 
 
+def test_a_dataset_without_a_mask():
+    """Images without any mask are read as such, where labels.txt lies in its place."""
+    files = {"train/instances/labels.txt": b"a\n", "train/images/x/1.jpg": b""}
+    assert detect(open_source(files))[0].format == "mots"
+    found = read(files)
+    assert [(r["subset"], r["key"]) for r in found.items] == [("train", "x/1.jpg")]
+    assert list(found.labels) == ["a"]
+
+
 def test_look_alikes_are_not_mots():
     """Mapillary's instances, 8-bit PNGs and numbers without a class are others' formats."""
     for files in (

@@ -13,8 +13,10 @@ from PIL import Image
 from nbannot.errors import BrokenFileError
 from nbannot.formats import detect, get_format
 from nbannot.formats.cases import FormatCases
-from nbannot.formats.examples import read_back
+from nbannot.formats.examples import Example, MemorySink, example, read_back, written
 from nbannot.geometry import rle_to_mask
+from nbannot.ledger import Ledger
+from nbannot.progress import Progress
 from nbannot.sources import open_source
 
 
@@ -203,3 +205,43 @@ def test_two_datasets_at_once(samples):
         ("train", "b.jpg"), ("validation", "d.png"),
     ]  # fmt: skip
     assert len(found.annotations) == 7
+
+
+def test_what_is_written_again(samples):
+    """The sample is written as it was read: flags, absence, the mask's number, the hierarchy."""
+    format = get_format("openimages")
+    source = open_source(samples / "openimages/datumaro-v6")
+    ledger, sink = Ledger(), MemorySink()
+    batches = list(format.read(source, {}, Ledger(), Progress()))
+    labels = batches[-1].labels
+    found = read(samples / "openimages/datumaro-v6")
+    sizes = {"a.jpg": (6, 8), "b.jpg": (8, 2), "c.jpg": (5, 10), "d.png": (5, 1)}
+    items, rows = {}, {}
+    for row in found.items:
+        plain = {n: row[n] for n in ("key", "meta") if n in row}
+        width, height = sizes[row["key"]]
+        items.setdefault(row["subset"], []).append({**plain, "width": width, "height": height})
+    for row in found.annotations:
+        plain = {n: v for n, v in row.items() if n not in ("subset", "key")}
+        rows.setdefault(row["subset"], []).append({**plain, "item": row["key"]})
+    format.write(Example(items, rows, labels), sink, {}, ledger, Progress())
+    assert ledger.groups() == []
+    text = sink.files["annotations/test-annotations-bbox.csv"].decode()
+    assert text.splitlines()[1] == "c,xclick,/m/3,0.7,0.7,0.8,0.0,0.5,1,0,1,0,0"
+    text = sink.files["annotations/train-annotations-human-imagelabels.csv"].decode()
+    assert text.splitlines()[1:] == ["a,verification,/m/0,1", "b,verification,/m/0,0"]
+    text = sink.files["annotations/train-annotations-object-segmentation.csv"].decode()
+    assert text.splitlines()[1].split(",")[1:4] == ["b", "/m/0", "01234567"]
+    tree = json.loads(sink.files["annotations/bbox_labels_600_hierarchy.json"])
+    children = {n["LabelName"]: n.get("Subcategory") for n in tree["Subcategory"]}
+    assert children["/m/0"] == [{"LabelName": "/m/1"}]
+    assert b"Test Image A" in sink.files["annotations/image_ids_and_rotation.csv"]
+
+
+def test_without_media():
+    """Exported without images, nothing is missing, though masks are images too."""
+    files = written(get_format("openimages"), example(("box", "tag", "mask")), media=False)
+    assert any(path.startswith("masks/") for path in files)
+    found = read(files)
+    assert found.ledger.groups() == []
+    assert len(found.items) == len(found.annotations) == 6

@@ -130,9 +130,7 @@ def test_kylebgorman_samples(samples: Path) -> None:
         (1358.8925, 1361.8925, "phone", "sil"), (1361.8925, 1362.0125, "phone", "R"),
     ]  # fmt: skip
     assert found.items[0]["duration"] == 1422.5525
-    overlaps = [
-        a[1] - b[0] for a, b in pairwise(long) if a[2] == b[2] and a[1] > b[0]
-    ]
+    overlaps = [a[1] - b[0] for a, b in pairwise(long) if a[2] == b[2] and a[1] > b[0]]
     assert all(gap < 1e-5 for gap in overlaps)
 
 

@@ -198,6 +198,45 @@ def test_the_label_is_the_attribute_that_most_regions_have():
         _labels(regions, label="nothing")
 
 
+def test_do_not_care_is_no_label():
+    """Where one attribute says ### and the other a class, the other is the label."""
+    regions = [
+        region(RECT, label="z", object="z", qualities={"is_rotated": True}),
+        region(RECT, label="###", object="o", qualities={"is_rotated": True, "is_inverted": True}),
+    ]
+    labels, found = _labels(regions)
+    assert labels == ["z", "o"]
+    assert json.loads(found.annotations[1]["attributes"])["label"] == "###"
+
+
+def test_a_project_of_version_3_from_the_web():
+    """A remote file is kept by its address; an extreme rectangle is the box of its points."""
+    project = {
+        "project": {"pid": "__VIA_PROJECT_ID__", "rev": "1", "vid_list": ["1"]},
+        "config": {"file": {"loc_prefix": {"1": ""}}},
+        "attribute": {"1": {"aname": "screws", "anchor_id": "FILE1_Z0_XY1", "type": 3, "desc": "",
+                            "options": {"0": "cyl", "1": "hex"}, "default_option_id": ""}},
+        "file": {"1": {"fid": "1", "fname": "Pic.png", "type": 2, "loc": 2,
+                       "src": "https://example.org/images/Pic.png"}},
+        "metadata": {
+            "1_a": {"vid": "1", "flg": 0, "z": [], "xy": [3, 589.5, 217.25, 44.25],
+                    "av": {"1": "0"}},
+            "1_b": {"vid": "1", "flg": 0, "z": [], "av": {"1": "1"},
+                    "xy": [8, 1690.5, 223.25, 1588.75, 68.25, 1566.25, 162.0, 1595.75, 122.5]},
+        },
+        "view": {"1": {"fid_list": ["1"]}},
+    }  # fmt: skip
+    found = read({"via3.json": json.dumps(project).encode()})
+    item = found.items[0]
+    assert (item["key"], item["uri"]) == (
+        "example.org/images/Pic.png", "https://example.org/images/Pic.png",
+    )  # fmt: skip
+    circle, box = found.annotations
+    assert [circle["label"], *(circle[n] for n in "xywh")] == ["cyl", 545.25, 173, 88.5, 88.5]
+    assert [box["label"], *(box[n] for n in "xywh")] == ["hex", 1566.25, 68.25, 124.25, 155]
+    assert list(found.labels) == ["cyl", "hex"]
+
+
 def test_a_list_is_the_label_before_a_free_text():
     """A drop-down list on most regions wins over a text on all; its options are labels."""
     attributes = {

@@ -196,6 +196,21 @@ def test_one_bad_region_is_rejected(bad, reason):
     assert line["where"] == "assets['a.jpg'].regions[0]"
 
 
+def test_absolute_names_in_rows():
+    """Rows of one image under a path of another machine are of one item, in a preview too."""
+    image = written(get_format("vott"), example(("box",)))["train/plain.jpg"]
+    row = '"/home/me/p/%s.jpg",1,2,3,4,"cat"\n'
+    table = '"image","xmin","ymin","xmax","ymax","label"\n' + (row % 1 + row % 2) * 2
+    files = {"p/x-export.csv": table.encode(), "p/p/1.jpg": image, "p/p/2.jpg": image}
+    found = read(files)
+    assert [(i["key"], i["media"]) for i in found.items] == [
+        ("p/1.jpg", "p/p/1.jpg"), ("p/2.jpg", "p/p/2.jpg"),
+    ]  # fmt: skip
+    assert [r["key"] for r in found.annotations] == ["p/1.jpg", "p/2.jpg"] * 2
+    some = read(files, limit=1)
+    assert [r["key"] for r in some.annotations] == ["p/1.jpg"] * 2
+
+
 def test_bad_rows():
     """A number that is none, a row that is short, no label; UTF-16 and CRLF are read."""
     table = (

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from ..errors import FormatError, NbannotError, OptionError
 from ..formats.base import Format
-from ..formats.writing import FolderSink, Sink, ZipSink
+from ..formats.writing import FolderSink, NullSink, Sink, ZipSink
 from ..ledger import Ledger
 from ..progress import Progress
 from ..sources.links import is_url, without_secrets
@@ -24,7 +24,7 @@ from .selection import ProjectExport
 if TYPE_CHECKING:
     from ..project import Project
 
-__all__ = ["LocalPlace", "Place", "RemotePlace", "place_of", "write_to"]
+__all__ = ["LocalPlace", "Nowhere", "Place", "RemotePlace", "place_of", "write_to"]
 
 _ONE_FILE = (".csv", ".json", ".jsonl", ".tsv")
 _READ_ONLY = ("data", "http", "https", "javascript")
@@ -239,7 +239,9 @@ class _Unreadable(Exception):  # noqa: N818  not an error: a line of the ledger
 class _Lenient(Sink):
     """A sink that says in the ledger which media could not be read."""
 
-    def __init__(self, place: Path, data: ProjectExport, ledger: Ledger, *, saves: bool) -> None:
+    def __init__(
+        self, place: Path | None, data: ProjectExport, ledger: Ledger, *, saves: bool
+    ) -> None:
         super().__init__(place, self._read if saves else None)  # type: ignore[arg-type, call-arg]
         self._data, self._ledger = data, ledger
         self._told: set[int] = set()
@@ -272,6 +274,10 @@ class _Lenient(Sink):
             self._ledger.warn(
                 "media not written", file=path, record="media", item=key, message=f"{key}: {error}"
             )
+
+
+class Nowhere(_Lenient, NullSink):
+    """Nothing is written, and the same is said as if it were."""
 
 
 class _Folder(_Lenient, FolderSink):

@@ -16,10 +16,11 @@ import numpy as np
 import pyarrow as pa
 
 from ..formats.base import Format
-from ..formats.writing import NullSink, annotation_ranks
+from ..formats.writing import annotation_ranks
 from ..ledger import Ledger
 from ..progress import Progress
 from ..schema import Batch
+from .delivery import Nowhere
 from .report import counts_of, groups_html
 from .selection import ProjectExport
 
@@ -218,8 +219,8 @@ def forecast(
     """Run the writer of `fmt` into nowhere, and say what it said; `data` tells `ledger` too."""
     watched = Watched(ledger)
     data.watched = watched
-    media = data.media if arguments.get("save_media") else None
-    fmt.write(data, NullSink(media), options, ledger, progress)
+    nowhere = Nowhere(None, data, ledger, saves=bool(arguments.get("save_media")))
+    fmt.write(data, nowhere, options, ledger, progress)
     written, converted, rejected = counts_of(ledger, data.read_count)
     fates = _fates(watched, ledger)
     return ExportPlan(

@@ -125,9 +125,15 @@ class BDD100K(Format):
             place = f"images/{folder}" if folder else "images"
             files = ImageFiles(sink, fitting)
             lines = []
-            for item, rows in fitted(export, subset, fitting, progress):
+            for item, rows in fitted(export, subset, fitting, progress, "bdd100k"):
                 name = files.add(item, place)[len(place) + 1 :]
-                lines.append(json.dumps(_frame(name, item, rows), ensure_ascii=False))
+                frame = _frame(name, item, rows)
+                in_video = {"videoName", "video_name"} & frame.keys()
+                for row in () if in_video else rows:
+                    if row.get("track") is not None:
+                        text = "the image is no frame of a video (its meta names none)"
+                        fitting.warn(item, row, "track can't be written", text)
+                lines.append(json.dumps(frame, ensure_ascii=False))
             text = "[" + ",\n".join(lines) + "]\n"
             sink.write(f"labels/det_{folder}.json" if folder else "labels/det.json", text)
         fitting.close()
@@ -143,7 +149,7 @@ def _is_mine(head: Head) -> bool:
         return True
     return (
         head.json_start == "["
-        and bool(keys & {"attributes", "timestamp", "category"})
+        and bool(keys & {"timestamp", "category", "weather", "timeofday"})
         and (keys.isdisjoint({"regions", "annotations", "data", "bounding_box", "objects"}))
     )
 

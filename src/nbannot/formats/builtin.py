@@ -20,6 +20,7 @@ class Place(NamedTuple):
 
 # fmt: off
 BUILT_IN: dict[str, Place] = {
+    "activitynet": Place("nbannot.formats.activitynet:ActivityNet", "ActivityNet", (".json",)),
     "ade20k": Place("nbannot.formats.ade20k:Ade20k", "ADE20K", (".txt", ".json")),
     "audacity": Place("nbannot.formats.audacity:Audacity", "Audacity labels", (".txt",)),
     "automl": Place("nbannot.formats.automl:AutoML", "AutoML / Vertex AI", (".csv", ".jsonl", ".json")),
@@ -32,7 +33,9 @@ BUILT_IN: dict[str, Place] = {
     "coco": Place("nbannot.formats.coco:Coco", "COCO", (".json", ".jsonl")),
     "conll": Place("nbannot.formats.conll:Conll", "CoNLL", (".conll", ".conllu", ".conllup", ".conll03", ".bio", ".bioes", ".iob", ".iob2", ".ner", ".train", ".dev", ".test", ".testa", ".testb", ".annotated", ".txt", ".tsv", ".data", "")),
     "createml": Place("nbannot.formats.createml:CreateML", "CreateML", (".json",)),
+    "ctm": Place("nbannot.formats.nist:Ctm", "CTM", (".ctm",)),
     "cvat": Place("nbannot.formats.cvat:Cvat", "CVAT for images", (".xml",)),
+    "cvat-tsv": Place("nbannot.formats.cvat_tsv:CvatTsv", "CVAT Generic TSV", (".tsv",)),
     "cvat-video": Place("nbannot.formats.cvat:CvatVideo", "CVAT for video", (".xml",)),
     "darwin": Place("nbannot.formats.darwin:Darwin", "Darwin JSON (V7)", (".json",)),
     "dataloop": Place("nbannot.formats.dataloop:Dataloop", "Dataloop", (".json",)),
@@ -47,6 +50,8 @@ BUILT_IN: dict[str, Place] = {
     "icdar": Place("nbannot.formats.icdar:Icdar", "ICDAR", (".txt",)),
     "imagefolder": Place("nbannot.formats.imagefolder:ImageFolder", "Image folder"),
     "imagenet-txt": Place("nbannot.formats.imagenet_txt:ImagenetTxt", "ImageNet (text lists)", (".txt",)),
+    "kaldi": Place("nbannot.formats.kaldi:Kaldi", "Kaldi data directory", (".scp",)),
+    "kinetics": Place("nbannot.formats.kinetics:Kinetics", "Kinetics", (".csv", ".json")),
     "kitti": Place("nbannot.formats.kitti:Kitti", "KITTI", (".txt",)),
     "kitti-segmentation": Place("nbannot.formats.kitti_segmentation:KittiSegmentation", "KITTI segmentation", (".png",)),
     "labelbox": Place("nbannot.formats.labelbox:Labelbox", "Labelbox", (".json", ".ndjson", ".jsonl")),
@@ -64,6 +69,7 @@ BUILT_IN: dict[str, Place] = {
     "openimages": Place("nbannot.formats.openimages:OpenImages", "Open Images", (".csv",)),
     "prodigy": Place("nbannot.formats.prodigy:Prodigy", "Prodigy", (".jsonl", ".json", ".ndjson")),
     "raven": Place("nbannot.formats.raven:Raven", "Raven selection table", (".txt", ".tsv", ".csv")),
+    "rttm": Place("nbannot.formats.nist:Rttm", "RTTM", (".rttm",)),
     "sa1b": Place("nbannot.formats.sa1b:Sa1b", "Segment Anything (SA-1B)", (".json",)),
     "sagemaker": Place("nbannot.formats.sagemaker:SageMaker", "SageMaker Ground Truth", (".manifest", ".jsonl", ".json")),
     "scale": Place("nbannot.formats.scale:Scale", "Scale AI", (".json", ".ndjson", ".jsonl")),

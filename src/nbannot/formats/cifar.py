@@ -110,7 +110,7 @@ class Cifar(Format):
         fine = names.get("fine_label_names") or names.get("label_names") or []
         for name in [*fine, *names.get("coarse_label_names", [])]:
             reading.label(name)
-        progress.start("Reading", len(batches), "files")
+        progress.start("Reading", unit="items")
         for path in batches:
             reader = _Batch(reading, keys, path, fine, names.get("coarse_label_names", []))
             try:
@@ -121,7 +121,6 @@ class Cifar(Format):
                 reading.reject(
                     "batch that can't be read", file=path, record="file", message=str(error)
                 )
-            progress.advance()
             if reading.is_full:
                 break
         yield from reading.rest()
@@ -164,13 +163,13 @@ class Cifar(Format):
 
 def _likely(source: Source) -> list[str]:
     # Files that may be batches: beside batches.meta or meta, or called like one; names first.
-    named = [p for p in source.files if p.rpartition("/")[2] in _META]
+    files = source.files.with_suffix("", ".meta", ".pkl", ".pickle")
+    named = [p for p in files if p.rpartition("/")[2] in _META]
     folders = {p.rpartition("/")[0] for p in named}
     found = []
-    for path in source.files:
+    for path in files:
         folder, _, name = path.rpartition("/")
-        plain = suffix(name) in ("", ".pkl", ".pickle") and name not in _META
-        if plain and (folder in folders or _BATCH.fullmatch(name)):
+        if name not in _META and (folder in folders or _BATCH.fullmatch(name)):
             found.append(path)
     return [*named, *found]
 
@@ -180,9 +179,10 @@ def _is_pickle(data: bytes) -> bool:
 
 
 def _load(source: Source, path: str) -> dict[str, Any]:
-    data = source.read(path, Limits().member_bytes)
+    if (source.size(path) or 0) > Limits().member_bytes:
+        raise BrokenFileError("The file is too large to be read at once", where=path)
     try:
-        found = pickles.loads(data)
+        found = pickles.loads(source.read(path))
     except ValueError as error:
         raise BrokenFileError(
             f"The file is no pickle of plain data: {error}", where=path,
@@ -242,6 +242,7 @@ class _Batch:
             image = images[number] if number < len(images) else None
             item = self._item(number, given, image, bool(images))
             self._tag(item, number, fine, coarse)
+            self._reading.progress.advance()
             yield from self._reading.batches()
             if self._reading.is_full:
                 return

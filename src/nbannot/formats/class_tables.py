@@ -251,9 +251,13 @@ def _json(data: bytes, file: str) -> ClassTable:
     if not isinstance(names, dict) or not isinstance(colors, list):
         raise BrokenFileError("label_map or segmentation_colors is not understood", where=file)
     rows = []
-    for place, (key, name) in enumerate(names.items()):
+    indices = [int(k) if str(k).isdecimal() else place for place, k in enumerate(names)]
+    # A colour is that of the index; in files with as many colours as classes, of the rank.
+    by_rank = len(colors) <= max(indices, default=0)
+    for rank, (index, name) in enumerate(zip(indices, names.values(), strict=True)):
+        place = rank if by_rank else index
         color = _json_color(colors[place], file) if place < len(colors) else None
-        rows.append((int(key) if str(key).isdecimal() else place, str(name), color))
+        rows.append((index, str(name), color))
     said = str(value.get("background_label", ""))
     background = [int(said)] if said.isdecimal() else None
     subsets = value.get("subsets")

@@ -116,7 +116,7 @@ class CreateML(Format):
             folder = subset_folder(export, subset, ledger)
             files = ImageFiles(sink, fitting)
             lines = []
-            for item, rows in fitted(export, subset, fitting, progress):
+            for item, rows in fitted(export, subset, fitting, progress, "createml"):
                 path = files.add(item, folder)
                 record = {
                     "image": path[len(folder) + 1 :] if folder else path,

@@ -127,7 +127,7 @@ class Dota(Format):
             folder = subset_folder(export, subset, ledger)
             base = f"{folder}/" if folder else ""
             files = ImageFiles(sink, fitting, stems=True)
-            for item, rows in fitted(export, subset, fitting, progress):
+            for item, rows in fitted(export, subset, fitting, progress, "dota"):
                 place = f"{base}images"
                 name = files.add(item, place)[len(place) + 1 :]
                 meta = extra_of(item, "dota", "meta")
@@ -294,6 +294,9 @@ def _corners(item: Row, row: Row, fitting: Fitting) -> list[float]:
             return [x, y, x + w, y, x + w, y + h, x, y + h]
         return [float(v) for v in geometry.box_corners([box], [turn])[0].ravel()]
     if len(row["points"]) == 8:
+        if _rectangle(list(row["points"])) is not None:
+            text = "four corners of a rectangle are a rotated box in DOTA"
+            fitting.warn(item, row, "polygon written as rotated box", text)
         return list(row["points"])
     text = f"{len(row['points']) // 2} points become the smallest rectangle around them"
     fitting.warn(item, row, "polygon written as rotated box", text)

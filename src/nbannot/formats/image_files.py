@@ -34,13 +34,33 @@ def subset_folder(export: Export, subset: str, ledger: Ledger | None = None) -> 
 
 
 def fitted(
-    export: Export, subset: str, fitting: Fitting, progress: Progress
+    export: Export, subset: str, fitting: Fitting, progress: Progress, own: str = ""
 ) -> Iterator[tuple[Row, list[Row]]]:
-    """Yield the items of a subset with their annotations, as they fit; tell the progress."""
+    """Yield the items of a subset with their annotations, as they fit; tell the progress.
+
+    `own` is the name under which a format keeps its own values in `extra`: a note counts the
+    records on which another format had kept some.
+    """
+    lost = 0
     for batch in export.batches(subset):
         for item, rows in fitting.fit(batch):
+            lost += sum(_of_others(row["extra"], own) for row in rows if own and "extra" in row)
             yield item, rows
             progress.advance()
+    if lost:
+        message = f"extra of {lost:,} records"
+        fitting.ledger.note(f"no place in {fitting.title}", message=message)
+
+
+def _of_others(extra: str, own: str) -> bool:
+    # Is there something in `extra` that is not the format's own?
+    if extra == "{}":
+        return False
+    try:
+        kept, _ = loads(extra.encode())
+    except ValueError:
+        return True
+    return not isinstance(kept, dict) or bool(kept.keys() - {own})
 
 
 class ImageFiles:

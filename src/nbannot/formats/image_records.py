@@ -230,6 +230,14 @@ class Images:
         self._reading = reading
         self._names: dict[tuple[str | None, str], str] = {}
         self._media: dict[int, str] = {}
+        self._made: dict[tuple[str | None, str], int] = {}
+
+    def known(self, name: Any, at: At, subset: str | None = None) -> int | None:
+        """Return the number of the item that `name` means, if it has been met."""
+        if not isinstance(name, str):
+            return None
+        address, _ = _address(name, posixpath.dirname(at.file))
+        return self._made.get((subset, address.path))
 
     def size(self, item: int) -> tuple[int, int] | None:
         """Return width and height, as displayed, of an item's image; None where unknown."""
@@ -278,6 +286,11 @@ class Images:
         if address.problem:
             self._reject("image name refused", at, f"{name!r} {address.problem}")
             return None
+        known = self._made.get((subset, address.path))
+        if known is not None:
+            if not again:
+                self._twice(at, self._reading.key(known))
+            return known
         near = (home, *folders)
         found = find_media(self._reading.media, address, near, by_name=by_name)
         if absolute and found.path is None and found.problem == "missing":
@@ -293,17 +306,13 @@ class Images:
             key = address.path
         known = self._reading.number(key, subset)
         if known is not None:
-            if not again or self._names.get((subset, key)) != address.path:
-                self._reading.warn(
-                    "image named twice", **At(at.file, at.where, key).line(
-                        f"{key} was named before; its annotations are put together", "item"
-                    ),
-                )  # fmt: skip
+            self._twice(at, key)
             return known
         self._names[subset, key] = address.path
         if address.uri is not None:
             values["uri"] = address.uri
         number = self._reading.item(key, subset=subset, media=found.path, **values)
+        self._made[subset, address.path] = number
         if found.path is not None:
             self._media[number] = found.path
         elif self._reading.has_images:
@@ -316,6 +325,10 @@ class Images:
                 ),
             )  # fmt: skip
         return number
+
+    def _twice(self, at: At, key: str) -> None:
+        text = f"{key} was named before; its annotations are put together"
+        self._reading.warn("image named twice", **At(at.file, at.where, key).line(text, "item"))
 
     def _by_tail(self, path: str, near: Sequence[str]) -> Found:
         # "/home/me/data/train/a.jpg" -> "train/a.jpg", here or in a folder near: the longest.

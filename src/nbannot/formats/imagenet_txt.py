@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from ..errors import BrokenFileError
@@ -19,7 +19,7 @@ from .reading import Reading
 from .text_lines import lines_of
 from .writing import Export, Sink, safe_path
 
-__all__ = ["ImagenetTxt"]
+__all__ = ["ImagenetTxt", "name_lines"]
 
 _SUBSETS = frozenset(
     ("train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval",
@@ -90,6 +90,7 @@ class ImagenetTxt(Format):
         for path, data in reading.files(lists):
             reader = _List(reading, path, classes)
             for number, line in lines_of(data):
+                progress.check()
                 if reader.add(number, line):
                     good += 1
                 else:
@@ -132,7 +133,7 @@ class ImagenetTxt(Format):
                     lines.append(" ".join([_quoted(name), *map(str, found)]))
                     progress.advance()
             sink.write(f"{folder}.txt", "".join(f"{line}\n" for line in lines))
-        sink.write("synsets.txt", "".join(f"{' '.join(name.split())}\n" for name in numbers))
+        sink.write("synsets.txt", name_lines(numbers, ledger))
         fitting.close()
 
 
@@ -174,7 +175,9 @@ def _is_there(look: Look, lines: Sequence[str]) -> bool:
 
 def _classes(reading: Reading, path: str) -> list[str]:
     lines = [line for _, line in lines_of(reading.source.read(path))]
-    described = bool(lines) and all(_WNID.fullmatch(line) for line in lines)
+    # synset_words.txt: an id of WordNet and a description.
+    listed = not path.endswith("synsets.txt")
+    described = listed and bool(lines) and all(_WNID.fullmatch(line) for line in lines)
     names = []
     for line in lines:
         match = _WNID.fullmatch(line) if described else None
@@ -248,6 +251,19 @@ class _List:
             reason, file=self._file, where=where, record=record,
             item="" if item is None else self._reading.key(item), message=f"{where}: {text}",
         )  # fmt: skip
+
+
+def name_lines(names: Iterable[str], ledger: Ledger) -> str:
+    """Return names one to a line; one that does not fit in a line is changed, and noted."""
+    lines = []
+    for name in names:
+        line = (
+            " ".join(name.split()) if name != name.strip() or len(name.splitlines()) > 1 else name
+        )
+        if line != name:
+            ledger.note("label renamed", message=f"{name!r} is written as {line!r}")
+        lines.append(f"{line}\n")
+    return "".join(lines)
 
 
 # -- writing ----------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from .faces import Once, attributes_of, lose_attributes, renamed
 from .fitting import FileNames, Fitting, Holds, Row
 from .look import Look
 from .reading import Reading
-from .text_lines import lines_of
+from .text_lines import lines_of, one_line
 from .writing import Export, Sink, safe_path
 
 __all__ = ["Market1501"]
@@ -90,7 +90,9 @@ class Market1501(Format):
     def requires(self, look: Look) -> float:
         """Recognise nine of ten names of images in the folders of Market-1501 or MARS."""
         look.need(look.source.main is None, "it is a single file")
-        images = [p for p in look.images if _place(p) is not None]
+        folders = (f.rpartition("/")[2] for f in look.files.all_folders())
+        known = any(_FOLDER.fullmatch(folder) for folder in folders)
+        images = [p for p in look.images if _place(p) is not None] if known else []
         lists = [p for p in look.files.with_suffix(".txt") if _LIST.search(p)]
         if images:
             look.need(
@@ -290,7 +292,7 @@ class _Writer:
                 taken.add(wanted)
 
     def _path(self, item: Row, rows: list[Row]) -> str:
-        key = safe_path(item["key"])
+        key = one_line(safe_path(item["key"]))
         once = Once(self._fitting, item)
         tags = [row for row in rows if once.take("person", row)]
         end = suffix(key) or suffix(item.get("media") or "") or ".jpg"

@@ -22,6 +22,7 @@ from ..sources.idx import IdxFile, header, idx_header
 from ..sources.inside import inside_path
 from .base import Format, Miss, Option
 from .fitting import Fitting, Holds, Row
+from .imagenet_txt import name_lines
 from .look import Look
 from .pixels import pixels_of
 from .reading import Reading
@@ -32,6 +33,7 @@ __all__ = ["Mnist"]
 
 _IDX = re.compile(r"(?i)(.*?)[-_.]?(images|labels)[-.]idx\d-ubyte(?:\.gz)?$")
 _SPLIT = re.compile(r"(?i).*[-_](train|test|valid|validation|val)$")
+_SUFFIXES = ("", ".gz", ".csv", ".idx3-ubyte", ".idx1-ubyte")
 _UNSAFE = re.compile(r'[\x00-\x1f<>:"/\\|?*]')
 _IN_MEMORY = 64 << 20
 _LEAST_SIDE = 8
@@ -95,13 +97,11 @@ class Mnist(Format):
         reading = Reading(source, ledger, progress, limit)
         pairs, tables = _files(source)
         names = _names(reading)
-        progress.start("Reading", len(pairs) + len(tables), "files")
+        progress.start("Reading", unit="items")
         for subset, files in pairs:
             yield from _read_pair(reading, subset, files, names)
-            progress.advance()
         for subset, path in [] if pairs else tables:
             yield from _read_csv(reading, subset, path, names)
-            progress.advance()
         yield from reading.rest()
 
     def write(
@@ -129,7 +129,7 @@ class Mnist(Format):
             taken.add(prefix)
             writer = _Writer(sink, fitting, numbers, chosen)
             writer.write(export.batches(subset), prefix, progress)
-        sink.write("labels.txt", "".join(f"{' '.join(n.split())}\n" for n in numbers))
+        sink.write("labels.txt", name_lines(numbers, ledger))
         fitting.close()
 
 
@@ -138,7 +138,7 @@ def _files(
 ) -> tuple[list[tuple[str | None, dict[str, str]]], list[tuple[str | None, str]]]:
     # The idx files of each subset by what they hold, and the CSV files.
     found: dict[tuple[str, str], dict[str, str]] = {}
-    paths = [source.main] if source.main else list(source.files)
+    paths = [source.main] if source.main else source.files.with_suffix(*_SUFFIXES)
     for path in paths:
         folder, _, name = path.rpartition("/")
         match = _IDX.fullmatch(name)
@@ -238,6 +238,7 @@ def _items(
                 "class without an image", file=images, record="item", item=key,
                 message=f"there are no pixels for class {number}",
             )  # fmt: skip
+        reading.progress.advance()
         yield from reading.batches()
 
 
@@ -284,6 +285,7 @@ def _read_csv(reading: Reading, subset: str | None, path: str, names: list[str])
                 width=pixels.shape[1], height=pixels.shape[0],
             )  # fmt: skip
             reading.annotation(item, type="tag", label=label)
+            reading.progress.advance()
             yield from reading.batches()
             if reading.is_full:
                 return

@@ -223,7 +223,7 @@ def _read_entry(
     wide = numbers(entry.get("img_width"), entry.get("img_height"))
     size = (int(wide[0]), int(wide[1])) if wide and 0 < min(wide) <= max(wide) < 2**31 else None
     key = entry.get("img_paths")
-    if reading.is_full and isinstance(key, str) and reading.number(key, subset) is None:
+    if reading.is_full and images.known(key, at, subset) is None:
         return  # a preview: entries of its images may come later
     item = images.add(
         key, at, subset=subset, again=True, width=size[0] if size else None,

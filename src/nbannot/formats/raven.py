@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -46,19 +44,19 @@ _LABELS = ("Species", "Label", "Annotation", "Class", "Common Name", "Call Type"
            "Species Code", "Tags")  # fmt: skip
 _SCORES = ("Confidence", "Score")
 _TEXT = "Text"
-_ENDING = re.compile(r"(\.(table|bird\w*)\.\d+)?\.(selections|selection\.table|results)$", re.I)
+_ENDING = re.compile(r"(\.(table|bird\w*)\.\d+)?\.(selections|selection\.table|results)$", re.IGNORECASE)
 _HZ = {"low_hz": _LOW, "high_hz": _HIGH}
 
 
 class Raven(Format):
-    """Selection tables of Raven (Cornell), and of what writes them: BirdNET, koogu, opensoundscape.
+    """Selection tables of Raven (Cornell), and of what writes the like: BirdNET and others.
 
     **Items** are recordings: the one that ``Begin File`` or ``Begin Path`` names, else the one
     that is called as the table (``a.Table.1.selections.txt`` is of ``a.wav``). A first folder
     called train, test and the like is the subset.
 
     **Selections** are time spans in seconds; where there is a ``File Offset (s)``, the start
-    counts from the start of the file. Frequencies are the attributes ``low_hz`` and ``high_hz``. The
+    counts from the start of the file. Frequencies are the attributes ``low_hz``, ``high_hz``. The
     label is the column `label`, by default Species, Annotation, Class and the like; other columns
     are attributes, a confidence is the score.
 
@@ -251,10 +249,7 @@ def _table_of(fitting: Fitting, item: Row, rows: Sequence[Row]) -> str:
     texts = any(row.get("text") is not None for row in rows)
     names = [*_OWN, _BEGIN, _END, _LOW, _HIGH, "Species"]
     names += ["Confidence"] * scores + [_TEXT] * texts + kept
-    out = io.StringIO()
-    table = csv.writer(out, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE,
-                       quotechar=None, escapechar=None)  # fmt: skip
-    table.writerow(names)
+    lines = [names]
     for number, (row, some) in enumerate(zip(rows, given, strict=True), 1):
         own = extra_of(row, "raven")
         for name in extras:
@@ -268,8 +263,8 @@ def _table_of(fitting: Fitting, item: Row, rows: Sequence[Row]) -> str:
         cells += [row.get("score", "")] * scores
         cells += [_cell(fitting, item, row, row.get("text"))] * texts
         cells += [_cell(fitting, item, row, some.get(n)) for n in kept]
-        table.writerow(cells)
-    return out.getvalue()
+        lines.append([str(cell) for cell in cells])
+    return "".join("\t".join(line) + "\n" for line in lines)
 
 
 def _cell(fitting: Fitting, item: Row, row: Row, value: Any) -> str:

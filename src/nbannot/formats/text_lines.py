@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-__all__ = ["lines_of", "plain_number", "text_of"]
+__all__ = ["lines_of", "one_line", "plain_number", "text_of"]
 
 
 def text_of(data: bytes) -> str:
@@ -32,6 +33,15 @@ def lines_of(data: bytes | str) -> Iterator[tuple[int, str]]:
         line = line.strip()
         if line:
             yield number, line
+
+
+def one_line(name: str) -> str:
+    r"""Return a name that can stand on a line: line breaks in it become ``_``.
+
+    >>> one_line("a\nb.jpg")
+    'a_b.jpg'
+    """
+    return re.sub(r"[\r\n]", "_", name)
 
 
 def plain_number(value: float) -> str:

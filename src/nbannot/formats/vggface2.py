@@ -19,7 +19,7 @@ from .faces import renamed as tell_renamed
 from .fitting import FileNames, Fitting, Holds
 from .look import Look
 from .reading import Reading
-from .text_lines import lines_of
+from .text_lines import lines_of, one_line
 from .writing import Export, Sink, safe_path
 
 __all__ = ["VggFace2"]
@@ -262,10 +262,10 @@ def _write_subset(
 
 def _key(key: str, label: str | None) -> str:
     # The path of an image: in the folder of its label.
-    key = safe_path(key)
+    key = one_line(safe_path(key))
     if label is None:
         return key
-    folder = "" if label == FACE else label.replace("/", "_").replace("\\", "_").strip(". ") or "_"
+    folder = "" if label == FACE else re.sub(r"[\\/\r\n]", "_", label).strip(". ") or "_"
     if (key.partition("/")[0] if "/" in key else "") == folder:
         return key
     return f"{folder}/{key}" if folder else key.replace("/", "_")

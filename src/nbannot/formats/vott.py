@@ -136,12 +136,13 @@ class Vott(Format):
         types = dict.fromkeys(self.holds if kind == "json" else ("box",), ())
         columns = ("extra",) if kind == "json" else ()
         fitting = Fitting(self.title, Holds(types, columns, unlabelled=kind == "json"), ledger)
+        own = "vott" if kind == "json" else ""
         progress.start("Writing images", unit="images")
         for subset in export.subsets:
             folder = subset_folder(export, subset, ledger)
             files = ImageFiles(sink, fitting)
             made = []
-            for item, rows in fitted(export, subset, fitting, progress):
+            for item, rows in fitted(export, subset, fitting, progress, own):
                 path = files.add(item, folder)
                 made.append((path[len(folder) + 1 :] if folder else path, item, rows))
             text = _json(export, made) if kind == "json" else _csv(made, fitting, sink)
@@ -261,7 +262,7 @@ def _rows(path: str, data: bytes) -> Iterator[tuple[str, Any, str]]:
 def _read_row(
     reading: Reading, images: Images, at: At, name: str, row: Row, subset: str | None
 ) -> None:
-    if reading.is_full and reading.number(name, subset) is None:
+    if reading.is_full and images.known(name, at, subset) is None:
         return  # a preview: rows of its images may come later
     item = images.add(row.get("image"), at, subset=subset, again=True)
     if item is None:
@@ -403,6 +404,8 @@ def _regions(rows: list[Row]) -> list[Row]:
         if same in made and row.get("label") is not None:
             made[same]["tags"].append(row["label"])
             continue
+        if same in made:  # two regions without a tag, one like the other
+            same = (number, *same)
         made[same] = {
             "id": row.get("source_id") or str(number + 1),
             "type": extra_of(row, "vott").get("type") or _TYPES[row["type"]],

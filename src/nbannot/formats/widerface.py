@@ -18,7 +18,7 @@ from .base import Format, Option
 from .fitting import FileNames, Fitting, Holds, Row
 from .look import Look
 from .reading import Reading
-from .text_lines import lines_of, plain_number
+from .text_lines import lines_of, one_line, plain_number
 from .writing import Export, Sink
 
 __all__ = ["WiderFace"]
@@ -132,7 +132,7 @@ class WiderFace(Format):
             lines: list[str] = []
             for batch in export.batches(subset):
                 for item, rows in fitting.fit(batch):
-                    path = names.of(item)
+                    path = names.of({**item, "key": one_line(item["key"])})
                     if not is_image(path):
                         path += ".jpg"
                     if path != item["key"]:

@@ -117,6 +117,11 @@ class Sink(ABC):
 class NullSink(Sink):
     """Writes nowhere: for a forecast, which is an export without its files."""
 
+    def __init__(self, place: object = None, media: MediaReader | None = None) -> None:
+        """`place` is there for the sake of its siblings, and not used."""
+        del place
+        super().__init__(media)
+
     def add_media(self, path: str, item: int) -> None:
         """Only look at the path."""
         del item

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..errors import SourceError, printable
+from .inside import INSIDE, Inside
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,6 +41,10 @@ class Listing(Sequence[str]):
 
     def __contains__(self, path: object) -> bool:
         return path in self._set
+
+    def as_set(self) -> frozenset[str]:
+        """Return all paths as a set, for those who ask of very many."""
+        return self._set
 
     @cached_property
     def _set(self) -> frozenset[str]:
@@ -198,6 +203,15 @@ class Source(ABC):
     @abstractmethod
     def fingerprint(self) -> str:
         """Return a string that changes when the content does, as cheaply as the source allows."""
+
+    @cached_property
+    def inside(self) -> Inside:
+        """Reads media inside the source's files; see `nbannot.sources.inside`."""
+        return Inside(self.open)
+
+    def is_inside(self, path: str) -> bool:
+        """Say whether `path` is that of media inside a file, and not of a file."""
+        return INSIDE in path and path not in self.files
 
     def table(self) -> pa.Table | None:
         """Return the source as a table, where it is one (a DataFrame), else None."""

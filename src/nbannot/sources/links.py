@@ -6,10 +6,12 @@ import os
 import re
 import threading
 from collections import OrderedDict
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
 from ..errors import SourceError, printable
 from .base import Source
+from .inside import INSIDE, Inside
 from .limits import Limits
 
 __all__ = ["is_url", "open_media", "without_secrets"]
@@ -55,7 +57,8 @@ def open_media(uri: str) -> bytes:
     """Return the bytes behind a link that `Source.link` gave.
 
     Args:
-        uri: an absolute path, ``zip:///abs/pets.zip!/a.jpg`` or ``tar:///abs/pets.tar!/a.jpg``.
+        uri: an absolute path, ``zip:///abs/pets.zip!/a.jpg``, ``tar:///abs/pets.tar!/a.jpg``, or
+            of media inside a file, ``file:///abs/pets.parquet!/parquet/image/17``.
             The last archives are kept open, so that a page of pictures from one is fast.
 
     Raises:
@@ -67,6 +70,8 @@ def open_media(uri: str) -> bytes:
     if match:
         path, member = _split(uri[match.end() :])
         return _archive(path).read(member)
+    if uri.startswith("file:///") and INSIDE in uri:
+        return _inside.read(uri[len("file://") :])
     if is_url(uri) or not os.path.isabs(uri):
         shown = without_secrets(uri) if is_url(uri) else printable(uri)
         raise SourceError(
@@ -82,6 +87,24 @@ def open_media(uri: str) -> bytes:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise _gone(uri, error) from None
     raise SourceError(f"{printable(uri)} is not a file")
+
+
+def _open_file(path: str) -> BinaryIO:
+    try:
+        return open(path, "rb")
+    except (OSError, ValueError) as error:
+        raise _gone(path, error) from None
+
+
+def _stamp(path: str) -> object:
+    try:
+        stat = os.stat(path)
+    except (OSError, ValueError) as error:
+        raise _gone(path, error) from None
+    return stat.st_size, stat.st_mtime_ns
+
+
+_inside = Inside(_open_file, _stamp)
 
 
 def _gone(path: str, error: Exception) -> SourceError:

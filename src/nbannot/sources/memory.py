@@ -48,6 +48,8 @@ class MemorySource(Source):
 
     def read(self, path: str, limit: int | None = None) -> bytes:
         """Return the bytes of a file, or the first `limit` of them."""
+        if self.is_inside(path):
+            return self.inside.read(path, limit)
         if path not in self._bytes:
             raise missing(path, self)
         data = self._bytes[path]

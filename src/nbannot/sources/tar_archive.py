@@ -26,6 +26,7 @@ from typing import BinaryIO, NamedTuple, cast
 
 from ..errors import SourceError
 from .archive import ArchiveSource, Shared, Window, refused
+from .inside import INSIDE
 from .limits import MIB
 from .local import unreadable
 
@@ -162,12 +163,16 @@ class TarSource(ArchiveSource[_Member]):
 
     def open(self, path: str) -> BinaryIO:
         """Return the bytes of a member as a stream, to be closed by the caller."""
+        if self.is_inside(path):
+            return io.BytesIO(self.inside.read(path))
         member = self._member(path)
         self._meter.count(path, member.size)
         return cast(BinaryIO, io.BufferedReader(Window(self._open(), *member)))
 
     def read(self, path: str, limit: int | None = None) -> bytes:
         """Return the bytes of a member, or the first `limit` of them."""
+        if self.is_inside(path):
+            return self.inside.read(path, limit)
         start, size = self._member(path)
         wanted = size if limit is None else min(size, limit)
         self._meter.count(path, wanted)
@@ -175,6 +180,9 @@ class TarSource(ArchiveSource[_Member]):
 
     def read_many(self, paths: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         """Yield ``(path, bytes)`` of each path, in the order in which they lie in the archive."""
+        if any(self.is_inside(path) for path in paths):
+            yield from super().read_many(paths)
+            return
         for path in sorted(paths, key=lambda p: self._member(p).start):
             yield path, self.read(path)
 
@@ -184,11 +192,12 @@ class TarSource(ArchiveSource[_Member]):
 
     def link(self, path: str) -> str | None:
         """Return ``tar:///folder/pets.tar!/path``; None for a compressed archive."""
-        self._member(path)
+        self._member(path.rpartition(INSIDE)[0] if self.is_inside(path) else path)
         return None if self._compressed else f"tar://{self._path}!/{path}"
 
     def close(self) -> None:
         """Let go of the archive; it opens again when it is read again."""
+        self.inside.close()
         with self._lock:
             if self._content is not None:
                 self._content.close()

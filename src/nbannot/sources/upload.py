@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import shutil
 import tempfile
@@ -228,6 +229,8 @@ class _Stored(Source):
         return self._places
 
     def open(self, path: str) -> BinaryIO:
+        if self.is_inside(path):
+            return io.BytesIO(self.inside.read(path))
         if path not in self._places:
             raise missing(path, self)
         try:

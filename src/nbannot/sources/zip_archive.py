@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, cast
 
 from ..errors import BrokenFileError, SourceError, printable
 from .archive import ArchiveSource, refused
+from .inside import INSIDE
 from .limits import MIB
 from .local import unreadable
 
@@ -84,11 +85,15 @@ class ZipSource(ArchiveSource[zipfile.ZipInfo]):
 
     def open(self, path: str) -> BinaryIO:
         """Return the bytes of a member as a stream, to be closed by the caller."""
+        if self.is_inside(path):
+            return io.BytesIO(self.inside.read(path))
         info = self._member(path)
         return cast(BinaryIO, io.BufferedReader(_Reader(self, path, info), 64 * 1024))
 
     def read(self, path: str, limit: int | None = None) -> bytes:
         """Return the bytes of a member, or the first `limit` of them."""
+        if self.is_inside(path):
+            return self.inside.read(path, limit)
         info = self._member(path)
         reader = _Reader(self, path, info)
         with reader:
@@ -102,6 +107,9 @@ class ZipSource(ArchiveSource[zipfile.ZipInfo]):
 
     def read_many(self, paths: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         """Yield ``(path, bytes)`` of each path, in the order in which they lie in the archive."""
+        if any(self.is_inside(path) for path in paths):
+            yield from super().read_many(paths)
+            return
         for path in sorted(paths, key=lambda p: self._member(p).header_offset):
             yield path, self.read(path)
 
@@ -111,11 +119,12 @@ class ZipSource(ArchiveSource[zipfile.ZipInfo]):
 
     def link(self, path: str) -> str | None:
         """Return ``zip:///folder/pets.zip!/path``."""
-        self._member(path)
+        self._member(path.rpartition(INSIDE)[0] if self.is_inside(path) else path)
         return f"zip://{self._path}!/{path}"
 
     def close(self) -> None:
         """Let go of the archive; it opens again when it is read again."""
+        self.inside.close()
         self.__dict__.pop("_zip", None)
 
 

@@ -14,7 +14,6 @@ from ...media.kinds import kind_of, suffix
 from ...progress import Progress
 from ...schema import Batch
 from ...sources.base import Source
-from ..addresses import address_of
 from ..image_records import (
     At,
     Images,
@@ -190,8 +189,7 @@ def _add(
         folder = name.strip().removeprefix("./").partition("/")[0]
         if folder in FOLDERS.get(use or "", ()):
             subset, strip = folder, (folder,)
-        key = address_of(name).path.removeprefix(f"{folder}/" if strip else "")
-        if reading.is_full and reading.number(key, subset) is None:
+        if reading.is_full and images.known(name, at, subset) is None:
             return  # a preview: rows of its images may come later
     item = images.add(name, at, subset=subset, strip=strip, again=True, **values)
     size = images.size(item) if item is not None and any(v.shares for v in labels) else None

@@ -37,7 +37,7 @@ def write_automl(export: Export, sink: Sink, kind: str, ledger: Ledger, progress
                 f"in the folder {folder}",
             )  # fmt: skip
         files = ImageFiles(sink, fitting)
-        for item, rows in fitted(export, subset, fitting, progress):
+        for item, rows in fitted(export, subset, fitting, progress, "automl"):
             path = files.add(item, folder)
             if item.get("uri") and not sink.saves_media:
                 path = item["uri"]

@@ -13,6 +13,7 @@ from ...progress import Progress
 from ...schema import DEFAULT_SUBSET
 from ..faces import FACE, Once, box_cells, landmark_cells, renamed
 from ..fitting import FileNames, Fitting, Holds, Row
+from ..text_lines import one_line
 from ..writing import Export, Sink
 from .read import SUBSETS
 
@@ -53,7 +54,7 @@ def write_celeba(
             ledger.note("subset can't be written", message=text)
         for batch in export.batches(subset):
             for item, rows in fitting.fit(batch):
-                path = names.of(item)
+                path = names.of({**item, "key": one_line(item["key"])})
                 if not is_image(path):
                     path += ".jpg"
                 renamed(ledger, item, path)

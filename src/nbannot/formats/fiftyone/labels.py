@@ -26,6 +26,7 @@ from .labels_of import Field, add_label
 __all__ = ["FiftyOneLabels"]
 
 _COORDINATES = re.compile(r'"bounding_box"\s*:\s*\[')
+_SHAPE = re.compile(r'"labels"\s*:\s*\{')
 _FIELD = Field("")
 
 
@@ -117,7 +118,7 @@ class FiftyOneLabels(Format):
         progress: Progress,
     ) -> None:
         """Write ``labels.json`` and ``data/`` for each subset, in its folder."""
-        holds = Holds({"box": (), "tag": ()}, ("score", "attributes", "extra"))
+        holds = Holds({"box": (), "tag": ()}, ("score", "attributes"))
         fitting = Fitting(self.title, holds, ledger)
         progress.start("Writing images", unit="images")
         made: dict[str, dict[str, tuple[Row, list[Row]]]] = {}
@@ -144,7 +145,7 @@ def _is_mine(head: Head) -> bool:
         return False
     others = {"images", "annotations", "categories", "shapes", "items", "objects", "_cls",
               "dataset", "tags_count", "project"}  # fmt: skip
-    return not keys & others
+    return not keys & others and bool(_SHAPE.search(head.text))
 
 
 def _is_eta(head: Head) -> bool:

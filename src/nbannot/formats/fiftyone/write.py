@@ -51,7 +51,7 @@ def write_dataset(export: Export, sink: Sink, ledger: Ledger, progress: Progress
     progress.start("Writing samples", unit="samples")
     for subset in export.subsets:
         folder = subset_folder(export, subset)
-        for item, rows in fitted(export, subset, fitting, progress):
+        for item, rows in fitted(export, subset, fitting, progress, "fiftyone"):
             path = files.add(item, f"data/{folder}" if folder else "data")
             lines.append(writer.sample(item, rows, path, folder and subset))
     sink.write("metadata.json", writer.metadata())

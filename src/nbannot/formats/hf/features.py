@@ -17,7 +17,7 @@ import yaml
 __all__ = ["MEDIA_TYPES", "Features", "front_matter", "of_readme", "of_schema"]
 
 MEDIA_TYPES = {"Image": "image", "Audio": "audio", "Video": "video"}
-_MOST_NAMES = 1_000_000
+_MOST_NAMES, _MOST_FIELDS = 1_000_000, 10_000
 
 
 @dataclass
@@ -26,6 +26,7 @@ class Features:
 
     names: dict[str, tuple[str, ...]] = field(default_factory=dict)
     media: dict[str, str] = field(default_factory=dict)
+    looked: int = 0
 
     def merge(self, other: Features) -> None:
         """Take over what `other` knows and this does not."""
@@ -41,6 +42,8 @@ class Features:
         if value is None or value == "" or isinstance(value, bool):
             return None if not isinstance(value, bool) else str(value).lower()
         names = self.names.get(column)
+        if not isinstance(value, (int, float, str)):
+            raise ValueError(f"{value!r:.40} is no class")  # noqa: TRY004
         if isinstance(value, str) and names and value not in names and _is_number(value):
             value = int(value)
         if isinstance(value, float) and value.is_integer():
@@ -80,9 +83,12 @@ def of_readme(text: str) -> Features:
     """Return what a ``README.md`` says of the columns."""
     features = Features()
     info = front_matter(text).get("dataset_info")
-    for one in info if isinstance(info, list) else [info]:
-        if isinstance(one, dict):
-            _yaml_fields(one.get("features"), "", features)
+    try:
+        for one in info if isinstance(info, list) else [info]:
+            if isinstance(one, dict):
+                _yaml_fields(one.get("features"), "", features)
+    except RecursionError:
+        return Features()
     return features
 
 
@@ -93,6 +99,10 @@ def _yaml_fields(fields: Any, prefix: str, into: Features) -> None:
 
 
 def _yaml_field(one: Mapping[str, Any], path: str, into: Features) -> None:
+    # YAML can say a thing once and mean it a billion times.
+    into.looked += 1
+    if into.looked > _MOST_FIELDS:
+        return
     for key in ("class_label", "dtype", "sequence", "list", "struct"):
         inner = one.get(key)
         if key == "class_label" and isinstance(inner, dict):
@@ -124,9 +134,11 @@ def of_schema(metadata: Mapping[bytes, bytes] | None) -> Features:
         info = json.loads((metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return features
-    if isinstance(info, dict):
-        for name, one in info.items():
+    try:
+        for name, one in info.items() if isinstance(info, dict) else ():
             _json_field(one, name, features)
+    except RecursionError:
+        return Features()
     return features
 
 

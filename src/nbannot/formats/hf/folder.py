@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, ClassVar
 
-import yaml
-
 from ...errors import BrokenFileError, printable
 from ...ledger import Ledger
 from ...media.kinds import kind_of, suffix
@@ -25,7 +23,7 @@ from ..reading import Reading
 from ..writing import Export, Sink, safe_path
 from .features import Features, of_readme, of_schema
 from .rows import RowReader, is_mask, is_xyxy
-from .write import HOLDS, Columns, columns_of, extra_columns
+from .write import HOLDS, columns_of, extra_columns, readme_of
 
 __all__ = ["BOXES", "SPLITS", "HfFolder", "readme"]
 
@@ -75,7 +73,7 @@ class HfFolder(Format):
         if main is not None:
             files = [main] if main.rpartition("/")[2].lower() in _NAMES else []
         else:
-            files = look.files.match(*(f"**/{name}" for name in _NAMES))
+            files = _metadata(look.source)
         look.need(files, "no metadata.jsonl, metadata.csv or metadata.parquet")
         file = min(files, key=lambda f: (f.count("/"), f))
         look.need(_names_files(look, file), f"{file} has no column file_name")
@@ -98,11 +96,10 @@ class HfFolder(Format):
         reading = Reading(source, ledger, progress, limit)
         features = readme(source)
         main = source.main
-        files = [main] if main else source.files.match(*(f"**/{name}" for name in _NAMES))
-        progress.start("Reading", len(files), "files")
+        files = [main] if main else _metadata(source)
+        progress.start("Reading", unit="items")
         for file in files:
             yield from _File(reading, features, file, options["bbox"]).read()
-            progress.advance()
             if reading.is_full:
                 break
         if not reading.is_full and main is None:
@@ -137,7 +134,7 @@ class HfFolder(Format):
                     rows.append(dumps(row))
                     progress.advance()
             sink.write(f"{folder}/metadata.jsonl", "".join(f"{row}\n" for row in rows))
-        sink.write("README.md", _readme(columns))
+        sink.write("README.md", readme_of(columns))
         fitting.close()
 
 
@@ -146,6 +143,11 @@ def readme(source: Source) -> Features:
     path = next(iter(source.files.match("README.md")), None)
     data = source.read(path, 1 << 20) if path else b""
     return of_readme(_text(data))
+
+
+def _metadata(source: Source) -> list[str]:
+    paths = source.files.with_suffix(".jsonl", ".csv", ".parquet")
+    return [path for path in paths if path.rpartition("/")[2].lower() in _NAMES]
 
 
 def _names_files(look: Look, file: str) -> bool:
@@ -227,6 +229,7 @@ class _File:
         reader = RowReader(self._reading, self._features, xyxy)
         for where, row in (*first, *rows):
             self._add(reader, row, where)
+            self._reading.progress.advance()
             yield from self._reading.batches()
             if self._reading.is_full:
                 return
@@ -361,7 +364,7 @@ class _File:
                     for row in batch.to_pylist():
                         yield f"row {number}", row
                         number += 1
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
             raise BrokenFileError(
                 f"The file is no parquet: {error}", where=self._file, hint="Download it again."
             ) from None
@@ -392,28 +395,3 @@ def _row(path: str, item: Mapping[str, Any], values: dict[str, Any]) -> dict[str
     for name, value in extra_columns(dict(item)).items():
         row.setdefault(name, value)
     return row
-
-
-def _readme(columns: Columns) -> str:
-    label = {"class_label": {"names": {str(i): n for i, n in enumerate(columns.names)}}}
-    features: list[dict[str, Any]] = [{"name": "file_name", "dtype": "string"}]
-    if columns.boxes:
-        inner: list[dict[str, Any]] = [
-            {"name": "bbox", "sequence": "float64", "length": 4},
-            {"name": "category", "dtype": label},
-        ]
-        kinds = {"score": "float64", "text": "string", "attributes": "string"}
-        inner += [{"name": n, "dtype": kinds[n]} for n in columns.more]
-        features.append({"name": "objects", "sequence": inner})
-    if columns.tag == "label":
-        features.append({"name": "label", "dtype": label})
-    elif columns.tag:
-        features.append({"name": "labels", "sequence": label})
-    if columns.text == "text":
-        features.append({"name": "text", "dtype": "string"})
-    elif columns.text:
-        features.append({"name": "captions", "sequence": "string"})
-    text = yaml.safe_dump(
-        {"dataset_info": {"features": features}}, sort_keys=False, allow_unicode=True
-    )
-    return f"---\n{text}---\n"

@@ -84,10 +84,9 @@ class HfParquet(Format):
         reading = Reading(source, ledger, progress, limit)
         features, keys = readme(source), UniqueKeys(reading)
         files = [source.main] if source.main else source.files.with_suffix(".parquet")
-        progress.start("Reading", len(files), "files")
+        progress.start("Reading", unit="items")
         for file in files:
             yield from _File(reading, keys, features, file, options["bbox"]).read()
-            progress.advance()
             if reading.is_full:
                 break
         yield from reading.rest()
@@ -182,7 +181,7 @@ class _File:
         try:
             with self._reading.source.open(self._file) as stream:
                 yield from self._read(pq.ParquetFile(stream))
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
             raise BrokenFileError(
                 f"The file is no parquet that can be read: {error}", where=self._file,
                 hint="Download or write it again.",
@@ -207,6 +206,7 @@ class _File:
                 reader.xyxy = self._sniff(rows[:_SNIFFED], media)
             for row in rows:
                 self._add(reader, row, media)
+                self._reading.progress.advance()
                 yield from self._reading.batches()
                 if self._reading.is_full:
                     return

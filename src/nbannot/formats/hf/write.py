@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow.compute as pc
+import yaml
 
 from ...schema import Label
 from ..fitting import Fitting, Holds, Row
 from ..writing import Export
 
-__all__ = ["HOLDS", "Columns", "columns_of"]
+__all__ = ["HOLDS", "Columns", "columns_of", "extra_columns", "readme_of"]
 
 HOLDS = Holds(
     {"box": (), "tag": (), "text": ()},
@@ -138,3 +139,29 @@ def extra_columns(item: Row) -> Row:
     except (ValueError, AttributeError):
         return {}
     return kept if isinstance(kept, dict) else {}
+
+
+def readme_of(columns: Columns) -> str:
+    """Return a ``README.md`` that names the columns and the classes."""
+    label = {"class_label": {"names": {str(i): n for i, n in enumerate(columns.names)}}}
+    features: list[dict[str, Any]] = [{"name": "file_name", "dtype": "string"}]
+    if columns.boxes:
+        inner: list[dict[str, Any]] = [
+            {"name": "bbox", "sequence": "float64", "length": 4},
+            {"name": "category", "dtype": label},
+        ]
+        kinds = {"score": "float64", "text": "string", "attributes": "string"}
+        inner += [{"name": n, "dtype": kinds[n]} for n in columns.more]
+        features.append({"name": "objects", "sequence": inner})
+    if columns.tag == "label":
+        features.append({"name": "label", "dtype": label})
+    elif columns.tag:
+        features.append({"name": "labels", "sequence": label})
+    if columns.text == "text":
+        features.append({"name": "text", "dtype": "string"})
+    elif columns.text:
+        features.append({"name": "captions", "sequence": "string"})
+    text = yaml.safe_dump(
+        {"dataset_info": {"features": features}}, sort_keys=False, allow_unicode=True
+    )
+    return f"---\n{text}---\n"

@@ -16,7 +16,7 @@ from ...progress import Progress
 from ..fitting import FileNames, Fitting, Holds, Row
 from ..mask_images import Color, pack, without_suffix
 from ..mask_painting import Painting
-from ..text_lines import plain_number
+from ..text_lines import one_line, plain_number
 from ..writing import Export, Sink
 from .layout import subset_of
 from .lines import ILLEGIBLE, quoted
@@ -46,7 +46,7 @@ class _Writer:
         words: list[str] = []
         for batch in export.batches(subset):
             for item, rows in self.fitting.fit(batch):
-                path = names.of(item)
+                path = names.of({**item, "key": one_line(item["key"])})
                 if path != item["key"]:
                     key = item["key"]
                     text = f"{key} is written as {path}"

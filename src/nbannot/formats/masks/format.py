@@ -135,6 +135,7 @@ class Masks(Format):
     ) -> None:
         """Write ``<subset>/images``, ``<subset>/masks`` as PNG, and ``dataset_meta.json``.
 
+        That file lies at the root and in each subset, which is where Datumaro looks for it.
         Boxes, ellipses and polygons are painted, which is a warning for each. Labels keep the
         indices that they came with, where those are 1 to 254.
         """

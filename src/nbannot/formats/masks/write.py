@@ -27,7 +27,7 @@ _MOST = 65_535
 
 
 class MasksWriter:
-    """One write: ``<subset>/images``, ``<subset>/masks``, and ``dataset_meta.json``."""
+    """One write: images, masks and ``dataset_meta.json`` for each subset, and one for all."""
 
     def __init__(
         self, export: Export, sink: Sink, task: str, encoding: str, ledger: Ledger,
@@ -43,6 +43,7 @@ class MasksWriter:
 
     def write(self) -> None:
         """Write everything."""
+        meta = self._meta()
         for subset in self._export.subsets:
             names = told_names(subset, self._ledger)
             self._progress.start(f"Writing {subset}", None, "images")
@@ -52,7 +53,8 @@ class MasksWriter:
                     self._sink.add_media(f"{subset}/images/{path}", item["number"])
                     self._masks(subset, without_suffix(path), item, rows)
                     self._progress.advance()
-        self._sink.write("dataset_meta.json", self._meta())
+            self._sink.write(f"{subset}/dataset_meta.json", meta)
+        self._sink.write("dataset_meta.json", meta)
         self._fitting.close()
 
     def _masks(self, subset: str, stem: str, item: Row, rows: list[Row]) -> None:
@@ -102,9 +104,13 @@ class MasksWriter:
         labels = self._index
         zero = next(n for n in ("background", "_background_", "__background__") if n not in labels)
         rows = sorted((index, name) for name, index in labels.items())
+        # The colour of class i is at place i, whatever other classes there are.
+        colors: list[Color | None] = [(0, 0, 0), *[None] * self._high]
+        for index, name in rows:
+            colors[index] = self._colors[name]
         meta = {
             "label_map": {"0": zero, **{str(index): name for index, name in rows}},
-            "segmentation_colors": [(0, 0, 0), *(self._colors[name] for _, name in rows)],
+            "segmentation_colors": colors,
             "background_label": "0",
             "subsets": list(self._export.subsets),
         }

@@ -81,6 +81,10 @@ class Mots(Format):
         return bool(len(inside)) or any(p.endswith("labels.txt") for p in look.files)
 
     def _rows(self, look: Look) -> float:
+        names = ("instances/labels.txt", "*/instances/labels.txt")
+        if look.source.main is None and look.files.match(*names):
+            look.found("there is a labels.txt of instances, and no mask")
+            return 0.5
         paths = row_files(look.source)
         look.need(paths, "no PNG in a folder instances, no gt/gt.txt, no instances_txt")
         filled = next((p for p in paths if look.head(p).data), None)

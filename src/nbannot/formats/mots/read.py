@@ -89,8 +89,9 @@ class MotsReader:
             BrokenFileError: it is one file, and holds no line of MOTS.
         """
         pngs = instance_pngs(self._source.files) if self._source.main is None else []
-        if pngs:
-            yield from self._read_pngs(pngs)
+        roots = list(dict.fromkeys([*(png.root for png in pngs), *self._named_roots()]))
+        if roots:
+            yield from self._read_pngs(pngs, roots)
             if row_files(self._source):
                 text = "the PNG masks say the same as the lines of run lengths"
                 self._reading.ledger.note("not read: MOTS txt", message=text)
@@ -100,14 +101,22 @@ class MotsReader:
 
     # -- PNG --------------------------------------------------------------------------
 
-    def _read_pngs(self, pngs: list[_Png]) -> Iterator[Batch]:
+    def _named_roots(self) -> list[str]:
+        # Subsets without a single mask still have a labels.txt.
+        if self._source.main is not None:
+            return []
+        names = [f"/{p}" for p in self._source.files.with_suffix(".txt")]
+        end = "/instances/labels.txt"
+        return [name[: -len(end)].lstrip("/") for name in names if name.endswith(end)]
+
+    def _read_pngs(self, pngs: list[_Png], roots: list[str]) -> Iterator[Batch]:
         reading = self._reading
         by_path = {png.path: png for png in pngs}
-        roots = list(dict.fromkeys(png.root for png in pngs))
         names = {root: self._class_names(root) for root in roots}
+        for root in roots:
+            self._declare(names[root])
         for path, data in reading.files(list(by_path)):
             png = by_path[path]
-            self._declare(names[png.root])
             item, key, image = self._item(png.root, png.inner, path)
             self._instances(item, key, path, data, names[png.root], image)
             yield from reading.batches()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -67,10 +68,9 @@ class Reader:
         for file in kinds.get("other", ()):
             self._ledger.note("file not read", file=file, message="relations and points are not")
         wanted = [(f, k) for k in (LABELS, BOXES, MASKS) for f in kinds.get(k, ())]
-        self._progress.start("Reading", len(wanted), "files")
+        self._progress.start("Reading", unit="rows")
         for file, kind in wanted:
             yield from self._annotations(file, kind)
-            self._progress.advance()
         yield from self._reading.rest()
 
     # -- labels -------------------------------------------------------------------------
@@ -82,7 +82,7 @@ class Reader:
         for n, row in enumerate(csv.reader(data.splitlines())):
             if len(row) < 2 or (n == 0 and row[0].strip().lower() == "labelname"):
                 continue
-            self._label(row[0].strip(), row[1].strip())
+            self._label(row[0], row[1])
 
     def _label(self, given: str, shown: str = "") -> str:
         known = self._labels.get(given)
@@ -162,16 +162,20 @@ class Reader:
             "there are columns; what stands where it should is kept",
         )  # fmt: skip
 
+    @cached_property
+    def _images(self) -> list[str]:
+        # Masks are images, too, and lie beside them.
+        return [p for p in self._source.files if is_image(p) and "/masks/" not in f"/{p}"]
+
+    @cached_property
+    def _has_images(self) -> bool:
+        return self._source.main is None and bool(self._images)
+
     def _add_images(self) -> None:
         # Images of which no list speaks.
-        if self._source.main:
-            return
-        masks = "masks/"
-        for path in self._source.files:
+        for path in [] if self._source.main else self._images:
             if self._reading.is_full:
                 return
-            if not is_image(path) or f"/{path}".find(f"/{masks}") >= 0:
-                continue
             if path in self._reading.used_media:
                 continue
             subset, key = _place(path)
@@ -194,10 +198,15 @@ class Reader:
             key = f"{name}.{path.rpartition('.')[2]}"
         size = self._meta.get(name)
         size = size if size and min(size) > 0 and max(size) < 1 << 31 else None
-        number = reading.image_item(
-            path or key, file=file, subset=subset, key=key, source_id=name, meta=meta,
+        number = reading.item(
+            key, subset=subset, media=path, source_id=name, meta=meta,
             width=size[0] if size else None, height=size[1] if size else None,
         )  # fmt: skip
+        if path is None and self._has_images:
+            reading.warn(
+                "image file missing", file=file, record="item", item=key,
+                message=f"{key}: there is no image of this name",
+            )  # fmt: skip
         self._items[subset, name] = number
         if size:
             self._sizes[number] = size
@@ -224,6 +233,7 @@ class Reader:
             if lost and not told:
                 told = True
                 self._ledger.note("columns not kept", file=file, message="clicks of boxes")
+            self._progress.advance(table.num_rows)
             items = self._owners(table, file)
             for number in rows[items == _NO_IMAGE]:
                 self._reading.reject(

@@ -21,7 +21,8 @@ from ..writing import Export, Sink
 __all__ = ["write"]
 
 _HOLDS = Holds(
-    {"box": (), "tag": (), "mask": ()}, columns=("score", "occluded", "attributes", "source_id")
+    {"box": (), "tag": (), "mask": ()},
+    columns=("score", "occluded", "attributes", "source_id", "extra"),
 )
 _FLAGS = ("truncated", "is_group_of", "is_depiction", "is_inside")
 # fmt: off
@@ -70,12 +71,14 @@ class _Subset:
         self.name, self._sink, self._fitting, self._ids = name, sink, fitting, ids
         self.boxes, self.tags, self.masks = _Table(_BOX), _Table(_TAG), _Table(_MASK)
         self._masks = 0
+        self.lost = 0  # annotations with what another format's reader had kept
 
     def add(self, item: Row, image: str, rows: Sequence[Row]) -> None:
         """Add the annotations of an item, whose ImageID is `image`."""
         size = item.get("width"), item.get("height")
         seen: set[str] = set()
         for row in rows:
+            self.lost += bool(row.get("extra")) and not extra_of(row, "openimages")
             label = self._ids.setdefault(row["label"], row["label"])
             if row["type"] == "tag":
                 if label in seen:
@@ -144,6 +147,7 @@ def write(export: Export, sink: Sink, ledger: Ledger, progress: Progress) -> Non
     images, sizes = _Table(_LIST), io.StringIO()
     progress.start("Writing", unit="items")
     taken: set[str] = set()
+    lost = 0
     for subset in export.subsets:
         name = _UNSAFE.sub("_", subset or DEFAULT_SUBSET)
         while name in taken:
@@ -164,6 +168,7 @@ def write(export: Export, sink: Sink, ledger: Ledger, progress: Progress) -> Non
                     sizes.write(f"{quoted} {item['height']} {item['width']}\n")
                 part.add(item, image, rows)
                 progress.advance()
+        lost += part.lost
         for table, end in (
             (part.boxes, "annotations-bbox"),
             (part.tags, "annotations-human-imagelabels"),
@@ -171,6 +176,8 @@ def write(export: Export, sink: Sink, ledger: Ledger, progress: Progress) -> Non
         ):
             if table.rows:
                 sink.write(f"annotations/{name}-{end}.csv", table.text())
+    if lost:
+        ledger.note("no place in Open Images", message=f"extra of {lost:,} records")
     _finish(export, sink, images, sizes.getvalue(), ids)
     fitting.close()
 

@@ -102,4 +102,5 @@ class TFRecord(Format):
 def _files(source: Source) -> list[str]:
     if source.main:
         return [source.main] if _NAME.match(source.main.rpartition("/")[2]) else []
-    return [path for path in source.files if _NAME.match(path.rpartition("/")[2])]
+    names = ((path, path.rpartition("/")[2]) for path in source.files)
+    return [path for path, name in names if "rec" in name.lower() and _NAME.match(name)]

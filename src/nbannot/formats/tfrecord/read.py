@@ -58,7 +58,7 @@ class Reader:
 
     def read(self) -> Iterator[Batch]:
         """Yield everything."""
-        self._progress.start("Reading", len(self._files), "files")
+        self._progress.start("Reading", unit="items")
         for path in () if self._source.main else self._source.files.match("**/*.labels.txt"):
             name = path.rpartition("/")[2].removesuffix(".labels.txt")  # TensorFlow Datasets
             lines = [line for _, line in lines_of(self._source.read(path))]
@@ -67,7 +67,6 @@ class Reader:
             self._file, self._subset = file, _subset(file)
             self._names = self._map()
             yield from self._records()
-            self._progress.advance()
             if self._reading.is_full:
                 break
         yield from self._reading.rest()
@@ -100,6 +99,7 @@ class Reader:
                 for offset, data, right in records(stream, name=self._file):
                     self._record(number, offset, data, right=right)
                     number += 1
+                    self._progress.advance()
                     yield from self._reading.batches()
                     if self._reading.is_full:
                         return

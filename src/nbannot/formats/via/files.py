@@ -213,7 +213,11 @@ def _via3(path: str, value: dict[str, Any]) -> Document:
             definition: dict[str, Any] = {"type": kind.get(record.get("type"), "text")}  # type: ignore[arg-type]
             definition |= {"options": options, "description": record.get("desc") or ""}
             definitions[str(number)] = (title, definition)
-    made.region_attributes = made.file_attributes = dict(definitions.values())
+    # Values are written by name here, as VIA 2 does, not by number.
+    made.region_attributes = made.file_attributes = {
+        title: {**d, "options": dict.fromkeys(map(str, d["options"].values()), "")}
+        for title, d in definitions.values()
+    }
     files: dict[str, ViaFile] = {}
     for number, record in _dict(value.get("file")).items():
         where = f"file[{number!r}]"

@@ -120,6 +120,7 @@ def _best(
 ) -> str | None:
     def rank(name: str) -> tuple[bool, int, bool, int]:
         single = [chosen[0] for v in values[name] if len(chosen := _options(v)) == 1]
+        single = [value for value in single if value != "###"]  # "do not care"
         listed = kinds.get(name) in _LISTS and 2 * len(single) >= regions
         free = len(single) > 10 and len(set(single)) * 2 > len(single)  # a text of its own each
         usual = name.lower() in _USUAL

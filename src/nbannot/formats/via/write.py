@@ -55,7 +55,7 @@ def write_via(
         folder = subset_folder(export, subset, ledger)
         files = ImageFiles(sink, fitting)
         records = {}
-        for item, rows in fitted(export, subset, fitting, progress):
+        for item, rows in fitted(export, subset, fitting, progress, "via"):
             record = writer.record(item, rows, files.add(item, folder), folder)
             records[f"{record['filename']}{record['size']}"] = record
         name = _NAMES[options["file"]]

@@ -136,7 +136,7 @@ def test_nothing_recognised_says_what_is_missing(tmp_path: Path) -> None:
     """A folder that is no dataset is a state of its own, with what each format misses."""
     (tmp_path / "notes.md").write_text("hello", "utf-8")
     model = nb.ImportModel(nb.open_project(), source=str(tmp_path))
-    with pytest.raises(NbannotError, match="no format"):
+    with pytest.raises(NbannotError, match="no dataset in a format"):
         model.wait()
     assert model.state == "unrecognised"
     assert all(c["missing"] for c in model.candidates)

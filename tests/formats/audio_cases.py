@@ -76,7 +76,7 @@ class AudioCases(FormatCases):
     * `texts`: have the spans a text of their own?
     * `labelled`: have they a label?
     * `kind`, `end`: kind of the items, and the suffix of their keys.
-    * `words`: texts of made-up spans.
+    * `words`: texts of made-up spans; `most_subsets`: how many subsets they have at most.
     """
 
     compared = ("type", "label", "start", "end", "text")
@@ -85,6 +85,8 @@ class AudioCases(FormatCases):
     kind: ClassVar[str] = "audio"
     end: ClassVar[str] = ".wav"
     words: ClassVar[tuple[str, ...]] = ("hello", 'say "so"', "größe ✓", "a b", "-", "0")
+
+    most_subsets: ClassVar[int] = 2
 
     @pytest.fixture
     def dataset(self) -> Example:
@@ -104,7 +106,9 @@ class AudioCases(FormatCases):
     def test_made_up_datasets_come_back(self, format: Format, data: st.DataObject) -> None:
         """Made up recordings with spans come back, up to declared losses."""
         words = self.words if self.texts else ()
-        made = data.draw(_datasets(words, self.kind, self.end, labelled=self.labelled))
+        made = data.draw(
+            _datasets(words, self.kind, self.end, self.most_subsets, labelled=self.labelled)
+        )
         files = written(format, made, **self.write_options)
         if not files:
             return
@@ -169,7 +173,7 @@ class AudioCases(FormatCases):
 
 
 def _datasets(
-    words: Sequence[str], kind: str, end: str, *, labelled: bool
+    words: Sequence[str], kind: str, end: str, most: int, *, labelled: bool
 ) -> st.SearchStrategy[Example]:
     time = st.integers(0, 40).map(lambda n: n / 4 + 0.01)
     span = st.tuples(
@@ -193,7 +197,7 @@ def _datasets(
                     made.annotations[subset].append({**row, **({"text": text} if text else {})})
         return made
 
-    return st.lists(items, min_size=1, max_size=2).map(make)
+    return st.lists(items, min_size=1, max_size=most).map(make)
 
 
 def read(format: Format, files: dict[str, str | bytes], **options: Any) -> ReadBack:

@@ -200,6 +200,13 @@ def test_empty_and_strange_files(name: str) -> None:
     assert found.items == []
 
 
+def test_two_files_about_one_recording_are_noted() -> None:
+    """A reference and a guess are put together, and that is said."""
+    found = lists("rttm", {"hyp.rttm": RTTM, "ref.rttm": RTTM})
+    assert (len(found.items), len(found.annotations)) == (1, 8)
+    assert ("note", "several files speak of one item", 1) in found.ledger.groups()
+
+
 # -- Kaldi ------------------------------------------------------------------------------
 
 
@@ -290,3 +297,10 @@ def test_kaldi_whole_recordings_are_written_without_segments() -> None:
         b"a.wav-0000000-0000000 a.wav 0 3\nx-b.wav-0000100-0000200 b.wav 1 2\n"
     )
     assert ledger.groups() == [("warning", "text written as time span", 1)]
+
+
+def test_kaldi_directories_of_equal_name() -> None:
+    """a/train and b/train are two subsets, and neither is lost."""
+    files = {"a/train/wav.scp": "u1 a.wav\n", "b/train/wav.scp": "u1 b.wav\n"}
+    found = lists("kaldi", {**files})
+    assert [(r["subset"], r["key"]) for r in found.items] == [("a/train", "u1"), ("b/train", "u1")]

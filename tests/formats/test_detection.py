@@ -10,7 +10,12 @@ from PIL import Image
 from nbannot import open_project
 from nbannot.errors import UnknownFormatError
 from nbannot.formats import detect, get_format
+from nbannot.formats.base import Miss
+from nbannot.formats.builtin import BUILT_IN
+from nbannot.formats.detection import Formats
 from nbannot.formats.examples import example, read_back, written
+from nbannot.formats.features import sample_of
+from nbannot.formats.look import Look
 from nbannot.formats.recognised import RECOGNISED
 from nbannot.importing.plan import best_of
 from nbannot.sources import open_source
@@ -138,3 +143,42 @@ def test_folders_in_another_case_can_be_accepted():
         ("train", "a.jpg"), ("val", "b.jpg"),
     ]  # fmt: skip
     assert len(found.annotations) == 2
+
+
+def alone(path, data, folder):
+    """Return a JSON file as a source of its own."""
+    place = folder / path.replace("/", "_")
+    place.write_bytes(data)
+    return open_source(place)
+
+
+def refused(source):
+    """Return formats that would take a source, and are kept from looking at it."""
+    look = Look(source)
+    formats = Formats(BUILT_IN, get_format)
+    wrong = []
+    for name, place in BUILT_IN.items():
+        if not formats.lacks(place, look, name):
+            continue
+        try:
+            confidence = get_format(name).requires(look)
+        except Miss:
+            continue
+        wrong += [name] if confidence >= 0.3 else []
+    return wrong
+
+
+@pytest.mark.parametrize("name", [n for n in BUILT_IN if get_format(n).writes])
+def test_no_format_is_kept_from_its_own_json(name, tmp_path):
+    """What is not imported for the lack of keys would not have taken the file either."""
+    for path, data in sample_of(get_format(name)).items():
+        if path.endswith(".json"):
+            assert refused(alone(path, data, tmp_path)) == []
+
+
+def test_no_format_is_kept_from_a_sample(samples, tmp_path):
+    """The same of the JSON files of all real samples."""
+    paths = [p for p in samples.rglob("*.json") if "_expected" not in p.parts]
+    assert len(paths) > 50
+    for path in paths:
+        assert refused(alone(path.name, path.read_bytes(), tmp_path)) == [], path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -152,6 +153,23 @@ def test_praatio_samples(samples: Path) -> None:
     assert mary == spans_of(found, "mary_with_negative_zero")
     assert Counter(label for *_, label, _ in mary) == {"phone": 14, "word": 4, "pitch": 4}
     assert {x[2] for x in spans_of(found, "all_tiers_have_the_same_name")} == {"Mary"}
+
+
+@pytest.mark.parametrize("folder", ["kylebgorman-textgrid", "praatio-tests"])
+def test_every_long_sample_has_the_texts_that_are_in_it(samples: Path, folder: str) -> None:
+    """Counted with an expression of its own: texts and marks, but for empty texts."""
+    found = read_back(get_format("textgrid"), open_source(samples / "textgrid" / folder))
+    counts = Counter(row["key"] for row in found.annotations)
+    seen = 0
+    for path in sorted((samples / "textgrid" / folder).glob("*.TextGrid")):
+        data = path.read_bytes()
+        text = data.decode("utf-16" if data[:2] in (b"\xfe\xff", b"\xff\xfe") else "utf-8")
+        if "intervals: size" in text:
+            seen += 1
+            texts = re.findall(r'\b(?:text|mark) ?= ?"', text)
+            empty = re.findall(r'\btext ?= ?" *" *\r?\n', text)
+            assert counts[path.stem] == len(texts) - len(empty), path.name
+    assert seen >= 1
 
 
 # -- files that are not as they should ----------------------------------------------------

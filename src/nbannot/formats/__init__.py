@@ -1,4 +1,4 @@
-"""The formats: one sorted table of lazy names, and detection.
+r"""The formats: one sorted table of lazy names, and detection.
 
 A format of your own is a class and an entry point. The class says what it needs to see, reads and
 writes; `Reading` counts every record for the ledger, `Fitting` converts what the format can't
@@ -21,7 +21,7 @@ hold, or leaves it out, and says so::
             paths = look.files.with_suffix(".dots")
             look.need(paths, "no .dots file")
             lines = look.head(paths[0]).lines
-            look.need(all(line.count("\\t") in (0, 5) for line in lines[:20]),
+            look.need(all(line.count("\t") in (0, 5) for line in lines[:20]),
                       f"{paths[0]} has lines of another kind")
             look.found(f"{paths[0]} has {len(lines)} lines of six values")
             return 0.95
@@ -31,7 +31,7 @@ hold, or leaves it out, and says so::
             for path, data in reading.files(source.files.with_suffix(".dots")):
                 subset = path.rpartition("/")[2].removesuffix(".dots")
                 for number, line in enumerate(data.decode("utf-8-sig").splitlines(), 1):
-                    image, *values = line.split("\\t")
+                    image, *values = line.split("\t")
                     if not values and reading.is_full:
                         break
                     item = reading.image_item(
@@ -58,8 +58,8 @@ hold, or leaves it out, and says so::
                         lines.append(item["key"])
                         for row in rows:
                             box = [repr(row[name]) for name in "xywh"]
-                            lines.append("\\t".join([item["key"], row["label"], *box]))
-                sink.write(f"{subset}.dots", "".join(f"{line}\\n" for line in lines))
+                            lines.append("\t".join([item["key"], row["label"], *box]))
+                sink.write(f"{subset}.dots", "".join(f"{line}\n" for line in lines))
                 for path, number in media:
                     sink.add_media(path, number)
             fitting.close()
@@ -80,7 +80,6 @@ format is found by `detect`, offered in the widget, and has its forecast of loss
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -141,15 +140,6 @@ def detect(source: Source) -> list[Candidate]:
     their own, each is a candidate (`Candidate.root`). What is recognised by name, and not read,
     is a candidate of confidence 0 with evidence.
     """
-    from .detection import detect_in
+    from .detection import Formats, detect_in
 
-    there = source.files.suffixes()
-    looked = {
-        name: (place, get_format(name) if _may_be(place, there) else None)
-        for name, place in _places().items()
-    }
-    return detect_in(source, looked)
-
-
-def _may_be(place: Place, suffixes: Mapping[str, int]) -> bool:
-    return not place.suffixes or any(s in suffixes for s in place.suffixes)
+    return detect_in(source, Formats(_places(), get_format))

@@ -27,7 +27,7 @@ _FILE = "activitynet.json"
 _VIDEOS = "videos"
 _ENTRY = {"annotations", "duration", "subset", "resolution", "url"}
 _ANNOTATION = {"label", "segment", "score", "id"}
-_RESOLUTION = re.compile(r"\s*(\d{1,5})\s*[x×]\s*(\d{1,5})\s*")  # noqa: RUF001
+_RESOLUTION = re.compile(r"\s*(\d{1,5})\s*[x×]\s*(\d{1,5})\s*")
 
 
 class ActivityNet(Format):
@@ -148,9 +148,9 @@ def _is_mine(head: Head) -> bool:
     if "database" in keys:
         named = {"taxonomy", "version"} <= keys
         return named or {"annotations", "segment", "label"} <= keys
-    return "results" in keys and {"label", "score"} <= keys and (
-        "segment" in keys or {"version", "external_data"} <= keys
-    )  # fmt: skip
+    return "results" in keys and (
+        {"label", "segment"} <= keys or {"version", "external_data"} <= keys
+    )
 
 
 # -- reading --------------------------------------------------------------------------
@@ -183,7 +183,7 @@ def _read_database(
             )  # fmt: skip
             continue
         subset = label_of(entry.get("subset"))
-        item = _video(reading, recordings, path, key, subset, _values(entry))
+        item = _video(recordings, path, key, subset, _values(entry))
         subsets.setdefault(key, subset)
         rows = entry.get("annotations")
         _read_annotations(reading, item, path, where + ".annotations", rows, None)
@@ -215,14 +215,7 @@ def _values(entry: Mapping[str, Any]) -> Row:
     return values
 
 
-def _video(
-    reading: Reading,
-    recordings: Recordings,
-    path: str,
-    key: str,
-    subset: str | None,
-    values: Row,
-) -> int:
+def _video(recordings: Recordings, path: str, key: str, subset: str | None, values: Row) -> int:
     folder = path.rpartition("/")[0]
     near = [f"{folder}/{_VIDEOS}".lstrip("/"), *([folder] if folder else [])]
     if subset:
@@ -274,7 +267,7 @@ def _read_results(
         subset = subsets.get(key)
         if reading.is_full and reading.number(key, subset) is None:
             continue
-        item = _video(reading, recordings, path, key, subset, {})
+        item = _video(recordings, path, key, subset, {})
         _read_annotations(reading, item, path, where, rows, layer)
 
 

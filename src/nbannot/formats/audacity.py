@@ -14,7 +14,7 @@ from ..schema import Batch
 from ..sources.base import Source
 from .base import Format, Option
 from .fitting import Fitting, Holds, Row
-from .image_files import fitted
+from .image_files import fitted, rounded
 from .image_records import At, candidates
 from .look import Look
 from .reading import Reading
@@ -141,12 +141,13 @@ class Audacity(Format):
             files = RecordingFiles(sink, fitting, stems=True)
             for item, rows in fitted(export, subset, fitting, progress):
                 name = files.name(item)
-                place = f"{folder}/{name}" if folder else name
+                place = files.place(folder, name)
                 rows = sorted(rows, key=time_order)
                 sink.write(
                     f"{stem_of(place)}.txt", "".join(_line_of(fitting, item, row) for row in rows)
                 )
                 files.add_media(item, place)
+            files.tell_suffixes()
         fitting.close()
 
 
@@ -197,6 +198,10 @@ def _time(text: str) -> float | None:
     return seconds(text.replace(",", "."))
 
 
+def _whole(value: float | None) -> float | int | None:
+    return None if value is None else rounded(value)
+
+
 def _read_line(reading: Reading, item: int, at: At, line: _Line, column: str) -> None:
     if line.row is None:
         if _HERTZ.fullmatch(line.text):
@@ -209,7 +214,7 @@ def _read_line(reading: Reading, item: int, at: At, line: _Line, column: str) ->
     values: Row = {column: label.strip() or None} if label else {}
     if line.hertz is not None:
         low, high = _time(line.hertz[1]), _time(line.hertz[2])
-        values["attributes"] = json.dumps({_LOW: low, _HIGH: high})
+        values["attributes"] = json.dumps({_LOW: _whole(low), _HIGH: _whole(high)})
     add_span(reading, item, at, _time(start), _time(end), **values)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["BUILT_IN", "Place"]
+__all__ = ["BUILT_IN", "JSON_KEYS", "Place"]
 
 
 class Place(NamedTuple):
@@ -24,6 +24,7 @@ BUILT_IN: dict[str, Place] = {
     "ade20k": Place("nbannot.formats.ade20k:Ade20k", "ADE20K", (".txt", ".json")),
     "audacity": Place("nbannot.formats.audacity:Audacity", "Audacity labels", (".txt",)),
     "automl": Place("nbannot.formats.automl:AutoML", "AutoML / Vertex AI", (".csv", ".jsonl", ".json")),
+    "ava": Place("nbannot.formats.ava:Ava", "AVA actions", (".csv",)),
     "bdd100k": Place("nbannot.formats.bdd100k:BDD100K", "BDD100K", (".json",)),
     "brat": Place("nbannot.formats.brat:Brat", "brat", (".ann", ".a1", ".a2", ".rel")),
     "camvid": Place("nbannot.formats.camvid:CamVid", "CamVid", (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")),
@@ -89,3 +90,39 @@ BUILT_IN: dict[str, Place] = {
 }
 # fmt: on
 assert list(BUILT_IN) == sorted(BUILT_IN), "the table of formats is not in alphabetical order"
+
+JSON_KEYS: dict[str, tuple[str, ...]] = {
+    "activitynet": ("database", "results"),
+    "ade20k": ("annotation",),
+    "automl": ("imageGcsUri", "imagePayload", "textGcsUri", "textContent", "videoGcsUri"),
+    "bdd100k": ("labels", "frames"),
+    "cityscapes": ("imgHeight", "imgWidth"),
+    "createml": ("image", "imagefilename", "imageFilename", "filename"),
+    "darwin": ("item", "workview_url"),
+    "dataloop": ("filename",),
+    "datumaro": ("items", "dm_format_version", "media_type", "labels"),
+    "fiftyone": ("filepath",),
+    "fiftyone-labels": ("labels", "objects"),
+    "imagefolder": (),
+    "kinetics": ("segment", "subset"),
+    "labelbox": ("Labeled Data", "data_row", "dataRow"),
+    "labelme": ("shapes", "imagePath", "lineColor"),
+    "mapillary": ("labels", "panoptic", "polygons", "objects"),
+    "mpii": ("joint_self",),
+    "prodigy": ("text", "spans", "image", "audio", "html", "options", "answer", "_task_hash"),
+    "sa1b": ("predicted_iou", "stability_score", "crop_box"),
+    "scale": ("task_id", "reference_id"),
+    "spacy": ("entities", "text", "paragraphs", "cats"),
+    "superannotate": ("instances", "className"),
+    "supervisely": ("classes", "objects"),
+    "tfrecord": (),
+    "via": ("_via_img_metadata", "_via_settings", "regions", "view", "file"),
+    "voc": (),
+    "vott": ("assets", "asset"),
+    "yolo": (),
+    "yolo-darknet": (),
+}
+"""Of a JSON file that is looked at alone: it has one of these keys, or is not of the format.
+
+(): a JSON file alone is never a dataset of the format. Formats that are not named are asked.
+"""

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from ..errors import BrokenFileError
 from ..ledger import Ledger
+from ..media.kinds import suffix
 from ..progress import Progress
 from ..schema import DEFAULT_SUBSET, Batch
 from ..sources.base import Source
@@ -21,11 +22,14 @@ from .image_records import At, candidates
 from .look import Look
 from .reading import Reading
 from .recordings import (
+    RECORDING_SUFFIXES,
     RecordingFiles,
     Recordings,
     add_span,
+    rows_as_text,
     seconds,
     subset_folders,
+    tell_texts,
     time_order,
 )
 from .text_lines import plain_number, text_of
@@ -128,11 +132,11 @@ class CvatTsv(Format):
             media: list[tuple[Row, str]] = []
             for item, rows in fitted(export, subset, fitting, progress):
                 name = files.name(item)
-                place = f"{folder}/{name}" if folder else name
+                place = files.place(folder, name)
                 shown = name if not folder or is_split(folder) else place
                 lines += [(item, row, shown) for row in sorted(rows, key=time_order)]
                 media.append((item, place))
-                if not rows and not sink.saves_media:
+                if not rows and not (sink.saves_media and suffix(place) in RECORDING_SUFFIXES):
                     ledger.warn(
                         "recording without intervals", file=item["key"], record="item",
                         item=item["key"], message=f"{item['key']} has no row in {self.title}",
@@ -239,26 +243,25 @@ def _read_row(reading: Reading, item: int, at: At, row: Row) -> None:
 
 def _table(fitting: Fitting, lines: list[tuple[Row, Row, str]]) -> str:
     given = [json_object(row.get("attributes")) for _, row, _ in lines]
+    tell_texts(fitting, given)
     found = dict.fromkeys(name for some in given for name in some)
     bad = [n for n in found if n in _COLUMNS or n in _TEXTS or n != " ".join(n.split()) or not n]
     kept = [name for name in found if name not in bad and '"' not in name]
     texts = any(row.get("text") is not None for _, row, _ in lines)
-    out = io.StringIO()
-    table = csv.writer(out, delimiter="\t", lineterminator="\n")
-    table.writerow([*_COLUMNS, *(["transcript"] * texts), *kept])
+    table: list[list[Any]] = [[*_COLUMNS, *(["transcript"] * texts), *kept]]
     for number, ((item, row, name), some) in enumerate(zip(lines, given, strict=True), 1):
         for lost in some:
             if lost not in kept:
                 text = f"attribute {lost} is lost: its name is one of CVAT's own"
                 fitting.warn(item, row, "attributes can't be written", text)
         score = row.get("score")
-        table.writerow([
+        table.append([
             row.get("source_id") or number, name, as_clock(row["start"]), as_clock(row["end"]),
             row["label"], extra_of(row, "cvat-tsv").get("source", "manual"),
             "" if score is None else plain_number(score),
             *([row.get("text") or ""] * texts), *(_cell(some.get(n)) for n in kept),
         ])  # fmt: skip
-    return out.getvalue()
+    return rows_as_text(table, "\t")
 
 
 def _cell(value: Any) -> str:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from ..sources.base import Source
 from .base import Candidate, Format, Miss
-from .builtin import Place
+from .builtin import JSON_KEYS, Place
 from .look import Look
 from .recognised import recognise
 
-__all__ = ["detect_in"]
+__all__ = ["Formats", "detect_in"]
 
 _CONVINCING = 0.3  # below this a format is only what anything can be read as
 _OWN_DATASET = 0.85
@@ -26,19 +26,37 @@ _PARTS = {
     "segmentationobject", "videos", "frames",
 }  # fmt: skip
 
-Formats = Mapping[str, tuple[Place, "Format | None"]]
+
+@dataclass(frozen=True)
+class Formats:
+    """The formats there are: their places in the table, and how one is imported."""
+
+    places: Mapping[str, Place]
+    load: Callable[[str], Format]
+
+    def lacks(self, place: Place, look: Look, name: str) -> str:
+        """Say what `look` lacks, as far as that is known without importing the format.
+
+        Most formats are never imported: for each that is, a user waits some milliseconds.
+        """
+        there = look.files.suffixes()
+        if place.suffixes and not any(s in there for s in place.suffixes):
+            return f"there is no {' or '.join(s for s in place.suffixes[:4] if s)} file"
+        main, keys = look.source.main, JSON_KEYS.get(name)
+        if main is None or keys is None or not main.lower().endswith(".json"):
+            return ""
+        if not keys:
+            return "a JSON file alone is none of its datasets"
+        if look.head(main).json_keys.isdisjoint(keys):
+            return f"{main} has no key {' or '.join(map(repr, keys[:3]))}"
+        return ""
 
 
 def detect_in(source: Source, formats: Formats) -> list[Candidate]:
-    """Return a candidate per format, best first; see `nbannot.formats.detect`.
-
-    Args:
-        source: what is looked at.
-        formats: name → its place in the table, and the format itself (None: not imported, since
-            the source lacks every suffix that it needs).
-    """
+    """Return a candidate per format, best first; see `nbannot.formats.detect`."""
     look = Look(source)
     found = list(_look_at(look, formats, ""))
+    unseen = {name for name, place in formats.places.items() if formats.lacks(place, look, name)}
     best = max((c.confidence for c in found), default=0.0)
     if best < _CONVINCING:
         found += _deeper(source, formats, "", _MAX_DEPTH)
@@ -50,20 +68,19 @@ def detect_in(source: Source, formats: Formats) -> list[Candidate]:
     def rank(candidate: Candidate) -> tuple[float, bool, bool, bool]:
         # What is recognised by name before what is not; what was not even looked at comes last.
         known = bool(candidate.format)
-        unseen = known and formats[candidate.format][1] is None
-        return -candidate.confidence, known, not candidate.evidence, unseen
+        return -candidate.confidence, known, not candidate.evidence, candidate.format in unseen
 
     return sorted(found, key=rank)
 
 
 def _look_at(look: Look, formats: Formats, root: str) -> Iterator[Candidate]:
-    there = look.files.suffixes()
-    for name, (place, format) in formats.items():
-        if place.suffixes and not any(s in there for s in place.suffixes):
-            lacking = f"there is no {' or '.join(s for s in place.suffixes[:4] if s)} file"
+    for name, place in formats.places.items():
+        lacking = formats.lacks(place, look, name)
+        if lacking:
             yield Candidate(name, place.title, 0.0, (), lacking, root)
             continue
-        if format is None or not format.reads:
+        format = formats.load(name)
+        if not format.reads:
             continue
         look.evidence = []
         try:
@@ -92,8 +109,7 @@ def _deeper(source: Source, formats: Formats, root: str, depth: int) -> list[Can
 
 def _catches_all(formats: Formats, candidate: Candidate) -> bool:
     # A folder of images is no dataset of its own where something lies beside it.
-    format = formats[candidate.format][1]
-    return format is not None and format.catches_all
+    return formats.load(candidate.format).catches_all
 
 
 def _several(

@@ -84,7 +84,7 @@ class Kaldi(Format):
         progress.start("Reading data directories", len(paths), "directories")
         commands = 0
         for path in paths:
-            directory = _Directory(reading, recordings, path)
+            directory = _Directory(reading, recordings, path, _subset_of(path, paths))
             yield from directory.read()
             commands += directory.commands
             progress.advance()
@@ -140,6 +140,14 @@ def _directories(source: Source) -> list[str]:
     return sorted(whole or found, key=lambda p: (p.count("/"), p))
 
 
+def _subset_of(path: str, others: Sequence[str]) -> str | None:
+    # The name of the directory, or its path where two have that name.
+    folder = path.rpartition("/")[0]
+    name = folder.rpartition("/")[2]
+    names = [p.rpartition("/")[0].rpartition("/")[2] for p in others]
+    return (name if names.count(name) == 1 else folder) or None
+
+
 # -- reading --------------------------------------------------------------------------
 
 
@@ -154,10 +162,12 @@ class _Entry:
 class _Directory:
     """One data directory while it is read."""
 
-    def __init__(self, reading: Reading, recordings: Recordings, path: str) -> None:
+    def __init__(
+        self, reading: Reading, recordings: Recordings, path: str, subset: str | None
+    ) -> None:
         self._reading, self._recordings, self._path = reading, recordings, path
         self._folder = path.rpartition("/")[0]
-        self._subset = self._folder.rpartition("/")[2] or None
+        self._subset = subset
         self.commands = 0
         self._text = self._list("text")
         self._speaker = self._list("utt2spk", told=False)
@@ -313,6 +323,7 @@ class _Lists:
     taken: set[str]
     items: list[tuple[Row, str, Sequence[Row]]] = field(default_factory=list)
     _made: dict[str, dict[str, str]] = field(default_factory=dict)
+    _genders: dict[str, list[tuple[Row, Row, Any]]] = field(default_factory=dict)
 
     def recording(self, item: Row, key: str, path: str) -> None:
         """Add a recording."""
@@ -333,6 +344,7 @@ class _Lists:
                     self._segment(item, key, row)
             else:
                 self._said_of_whole(item, key, rows)
+        self._put_genders()
         speakers: dict[str, list[str]] = {}
         for utterance, speaker in sorted(self._made.get("utt2spk", {}).items()):
             speakers.setdefault(speaker, []).append(utterance)
@@ -341,6 +353,18 @@ class _Lists:
         for name, lines in self._made.items():
             ordered = sorted(lines, key=lambda k: k.encode())
             yield name, [f"{key} {lines[key]}".rstrip(" ") for key in ordered]
+
+    def _put_genders(self) -> None:
+        # A speaker has one gender, so that all utterances have to say the same.
+        for speaker, said in self._genders.items():
+            found = {gender if isinstance(gender, str) else None for *_, gender in said}
+            if len(found) == 1 and found <= {"m", "f"}:
+                self._put("spk2gender", speaker, found.pop() or "")
+                continue
+            for item, row, gender in said:
+                if gender is not None:
+                    text = f"gender {gender!r} is lost: the utterances of {speaker} differ in it"
+                    self.fitting.warn(item, row, "attributes can't be written", text)
 
     def _segment(self, item: Row, key: str, row: Row) -> None:
         start, end = row.get("start"), row.get("end")
@@ -376,20 +400,14 @@ class _Lists:
 
     def _say(self, item: Row, row: Row, utterance: str, speaker: str | None) -> None:
         given = json_object(row.get("attributes"))
-        gender = given.pop("gender", None)
-        known = self._made.get("spk2gender", {}).get(speaker or utterance, gender)
-        if gender in ("m", "f") and known == gender:
-            self._put("spk2gender", speaker or utterance, gender)
-        elif gender is not None:
-            given["gender"] = gender
+        said = (item, row, given.pop("gender", None))
+        self._genders.setdefault(speaker or utterance, []).append(said)
         if given:
             text = f"attributes {', '.join(sorted(given))} are lost"
             self.fitting.warn(item, row, "attributes can't be written", text)
         if row.get("text") is not None:
             text = one_line(self.fitting, item, row, row["text"], "text")
-            if text != text.strip():
-                self.fitting.warn(item, row, "spaces around the text", "they are not kept")
-            self._put("text", utterance, text.strip())
+            self._put("text", utterance, text)
 
     def _utterance(self, row: Row, speaker: str | None, key: str) -> str:
         given = row.get("source_id") or ""

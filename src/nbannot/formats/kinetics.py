@@ -19,7 +19,7 @@ from .image_files import extra_of, fitted
 from .image_records import At, as_json, candidates, document, label_of, number
 from .look import Head, Look
 from .reading import Reading
-from .recordings import RecordingFiles, Recordings, add_span, stem_of
+from .recordings import RecordingFiles, Recordings, add_span, rows_as_text, stem_of
 from .text_lines import plain_number, text_of
 from .texts import is_split
 from .writing import Export, Sink, safe_path
@@ -27,9 +27,11 @@ from .writing import Export, Sink, safe_path
 __all__ = ["Kinetics"]
 
 _COLUMNS = ("label", "youtube_id", "time_start", "time_end", "split")
+_TRIMMED = _COLUMNS[1:]
 _NEEDED = {"youtube_id", "time_start", "time_end"}
 _CLIP = re.compile(r".+_\d{6}_\d{6}")
 _ENTRY = {"annotations", "duration", "subset", "url"}
+_MAX_HEADS = 12
 _PREFIXES = ("", "video_", "v_")
 
 
@@ -54,7 +56,7 @@ class Kinetics(Format):
 
     def requires(self, look: Look) -> float:
         """Return 0.97 where a header has youtube_id, 0.9 for JSON of ids with segments."""
-        paths = _files(look)
+        paths = _files(look, _MAX_HEADS)
         look.need(candidates(look.source, ".csv", ".json"), "no CSV or JSON file")
         look.need(paths, "no file has youtube_id, time_start and time_end, or ids with segments")
         if paths[0].lower().endswith(".csv"):
@@ -78,6 +80,13 @@ class Kinetics(Format):
         """
         reading = Reading(source, ledger, progress, limit)
         paths = _files(Look(source)) or candidates(source, ".csv", ".json")
+        twice = [p for p in paths if p.endswith(".json") and f"{p[:-5]}.csv" in paths]
+        for path in twice:  # the downloads of Kinetics have each subset as both
+            ledger.note(
+                "file says the same as another", file=path,
+                message=f"{path} is not read: {path[:-5]}.csv is the same list",
+            )  # fmt: skip
+        paths = [path for path in paths if path not in twice]
         videos = _Videos(reading)
         for path, data in reading.files(paths):
             if path.lower().endswith(".json"):
@@ -123,10 +132,10 @@ class Kinetics(Format):
         fitting.close()
 
 
-def _files(look: Look) -> list[str]:
+def _files(look: Look, limit: int | None = None) -> list[str]:
     found = [
         path
-        for path in candidates(look.source, ".csv", ".json")
+        for path in candidates(look.source, ".csv", ".json")[:limit]
         if (_is_csv if path.lower().endswith(".csv") else _is_json)(look.head(path))
     ]
     return sorted(found, key=lambda path: (not path.lower().endswith(".csv"), path))
@@ -146,7 +155,10 @@ def _is_json(head: Head) -> bool:
 
 
 def _header(text: str) -> list[str]:
-    return [name.strip().strip('"') for name in text.partition("\n")[0].split(",")]
+    try:
+        return [name.strip() for name in next(csv.reader([text.partition("\n")[0]]), [])]
+    except csv.Error:
+        return []
 
 
 class _Videos:
@@ -175,7 +187,11 @@ class _Videos:
             where = f"line {rows.line_num}"
             if not any(cell.strip() for cell in cells):
                 continue
-            row = {n: c.strip() for n, c in zip(names, cells, strict=False) if c.strip()}
+            row = {
+                n: c.strip() if n in _TRIMMED else c
+                for n, c in zip(names, cells, strict=False)
+                if c.strip()
+            }
             if len(cells) > len(names):
                 text = f"it has {len(cells)} cells for {len(names)} columns"
                 self._reject(path, where, "line has too many columns", text)
@@ -261,7 +277,7 @@ class _Videos:
     def _item(self, path: str, key: str, subset: str | None, values: Row) -> int:
         folder = path.rpartition("/")[0]
         near = [f"{folder}/{subset}".lstrip("/")] if subset else []
-        near += [folder] if folder else []
+        near += [path.rpartition(".")[0], *([folder] if folder else [])]
         name = key
         for prefix in _PREFIXES:
             if self.recordings.find(prefix + key, near).path is not None:
@@ -300,11 +316,5 @@ def _cell(value: Any) -> str:
 
 def _table(lines: Sequence[Row]) -> str:
     more = dict.fromkeys(n for line in lines for n in line if n not in _COLUMNS)
-    more = {n: None for n in more if n == " ".join(n.split()) and n and not set(n) & set(',"')}
-    out = io.StringIO()
-    table = csv.DictWriter(
-        out, [*_COLUMNS, *more], restval="", extrasaction="ignore", lineterminator="\n"
-    )
-    table.writeheader()
-    table.writerows(lines)
-    return out.getvalue()
+    names = [*_COLUMNS, *more]
+    return rows_as_text([names, *([line.get(name, "") for name in names] for line in lines)])

@@ -160,8 +160,7 @@ class _Line:
     def item(self, name: str) -> int:
         """Return the recording of a name."""
         folder = self._path.rpartition("/")[0]
-        near = [f"{folder}/{self._subset}".lstrip("/")] if self._subset else []
-        near += [folder] if folder else []
+        near = [self._path.rpartition(".")[0], *([folder] if folder else [])]
         return self._recordings.add(name, file=self._path, near=near, subset=self._subset)
 
     def reject(self, reason: str, message: str) -> None:
@@ -313,14 +312,14 @@ class Rttm(_Lines):
     def _row(self, fitting: Fitting, item: Row, row: Row, name: str) -> str:
         own, label, text = extra_of(row, "rttm"), row.get("label"), row.get("text")
         kind = own.get("type") if own.get("type") in _RTTM_TYPES else "SPEAKER"
-        speaker = one_word(fitting, item, row, label, "label") if label else "unknown"
+        speaker = _word(fitting, item, row, label, "label") if label else "unknown"
         if not label:
             fitting.warn(item, row, "annotation without a label", "its speaker is called unknown")
         if text is not None and kind == "SPEAKER":
             kind = "LEXEME"
             why = "a line with a text is of the type LEXEME, not SPEAKER"
             fitting.warn(item, row, "written as LEXEME", why)
-        word = _NONE if text is None else one_word(fitting, item, row, text, "text")
+        word = _NONE if text is None else _word(fitting, item, row, text, "text")
         score = row.get("score")
         rest = own.get("rest")
         cells = [
@@ -331,3 +330,10 @@ class Rttm(_Lines):
             str(rest[0]) if isinstance(rest, list) and rest else _NONE,
         ]  # fmt: skip
         return " ".join(cells) + "\n"
+
+
+def _word(fitting: Fitting, item: Row, row: Row, text: str, what: str) -> str:
+    if text == _NONE:
+        fitting.warn(item, row, f"{what} can't be written", f"{what} {_NONE} means none: it is NA")
+        return "NA"
+    return one_word(fitting, item, row, text, what)

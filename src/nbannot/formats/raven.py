@@ -14,7 +14,7 @@ from ..schema import Batch
 from ..sources.base import Source
 from .base import Format, Option
 from .fitting import Fitting, Holds, Row
-from .image_files import extra_of, fitted
+from .image_files import extra_of, fitted, rounded
 from .image_records import At, candidates
 from .look import Look
 from .reading import Reading
@@ -27,6 +27,7 @@ from .recordings import (
     seconds,
     stem_of,
     subset_folders,
+    tell_texts,
     time_order,
 )
 from .text_lines import plain_number, text_of
@@ -44,7 +45,9 @@ _LABELS = ("Species", "Label", "Annotation", "Class", "Common Name", "Call Type"
            "Species Code", "Tags")  # fmt: skip
 _SCORES = ("Confidence", "Score")
 _TEXT = "Text"
-_ENDING = re.compile(r"(\.(table|bird\w*)\.\d+)?\.(selections|selection\.table|results)$", re.IGNORECASE)
+_ENDING = re.compile(
+    r"(\.(table|bird\w*)\.\d+)?\.(selections|selection\.table|results)$", re.IGNORECASE
+)
 _HZ = {"low_hz": _LOW, "high_hz": _HIGH}
 
 
@@ -133,10 +136,11 @@ class Raven(Format):
             files = RecordingFiles(sink, fitting, stems=True)
             for item, rows in fitted(export, subset, fitting, progress):
                 name = files.name(item)
-                place = f"{folder}/{name}" if folder else name
+                place = files.place(folder, name)
                 table = _table_of(fitting, item, sorted(rows, key=time_order))
                 sink.write(f"{stem_of(place)}.Table.1.selections.txt", table)
                 files.add_media(item, place)
+            files.tell_suffixes()
         fitting.close()
 
 
@@ -217,7 +221,7 @@ class _Table:
         for name, column in _HZ.items():
             if column in row:
                 number = seconds(row[column])
-                given[name] = row[column] if number is None else number
+                given[name] = row[column] if number is None else rounded(number)
         for score in self._scores[:1]:
             values["score"] = seconds(row.get(score, ""))
         if _TEXT in row:
@@ -245,6 +249,7 @@ def _table_of(fitting: Fitting, item: Row, rows: Sequence[Row]) -> str:
     reserved = {*_OWN, *_FILES, *_HZ.values(), _BEGIN, _END, *_LABELS, *_SCORES, _TEXT}
     extras = [n for n in dict.fromkeys(n for some in given for n in some) if n not in _HZ]
     kept = [n for n in extras if n not in reserved and n == " ".join(n.split()) and n]
+    tell_texts(fitting, given, _HZ)
     scores = any(row.get("score") is not None for row in rows)
     texts = any(row.get("text") is not None for row in rows)
     names = [*_OWN, _BEGIN, _END, _LOW, _HIGH, "Species"]
@@ -275,6 +280,6 @@ def _cell(fitting: Fitting, item: Row, row: Row, value: Any) -> str:
     if isinstance(value, float):
         return plain_number(value)
     text = one_line(fitting, item, row, str(value), "value")
-    if text != text.strip() or (len(text) > 1 and text[0] == text[-1] == '"'):
+    if len(text) > 1 and text[0] == text[-1] == '"':
         return '"' + text.replace('"', '""') + '"'
     return text

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -20,7 +22,8 @@ from .writing import Export, Sink, safe_path
 
 __all__ = [
     "RECORDING_SUFFIXES", "TOLERANCE_S", "RecordingFiles", "Recordings", "add_span", "one_line",
-    "one_word", "place_of", "seconds", "stem_of", "subset_folders", "time_order",
+    "one_word", "place_of", "rows_as_text", "seconds", "stem_of", "subset_folders", "tell_texts",
+    "time_order",
 ]  # fmt: skip
 
 RECORDING_SUFFIXES = (*AUDIO_SUFFIXES, *VIDEO_SUFFIXES)
@@ -71,9 +74,14 @@ class Recordings:
         """`kind` is that of an item whose name does not tell it."""
         self._reading, self._kind = reading, kind
         self.paths = reading.source.files.with_suffix(*RECORDING_SUFFIXES)
+        self._by_base: dict[str, list[str]] = {}
         self._by_stem: dict[str, list[str]] = {}
+        self._files: dict[int, str] = {}
+        self._repeated: set[tuple[str, str]] = set()
         for path in self.paths:
-            self._by_stem.setdefault(stem_of(path).rpartition("/")[2], []).append(path)
+            stem = stem_of(path)
+            self._by_stem.setdefault(stem, []).append(path)
+            self._by_base.setdefault(stem.rpartition("/")[2], []).append(path)
 
     def find(self, name: str, near: Sequence[str] = ()) -> Found:
         """Return the file that `name` means, with its suffix or without."""
@@ -82,12 +90,11 @@ class Recordings:
             found = self._reading.media.find(path, near, tails=True)
             if found.path is not None or found.problem == "ambiguous":
                 return found
-        pool = self._by_stem.get(path.rpartition("/")[2], [])
         for folder in (*near, ""):
-            place = f"{folder}/{path}" if folder else path
-            exact = [p for p in pool if stem_of(p) == place]
+            exact = self._by_stem.get(f"{folder}/{path}" if folder else path, [])
             if exact:
                 return Found(exact[0]) if len(exact) == 1 else Found(None, "ambiguous")
+        pool = self._by_base.get(path.rpartition("/")[2], [])
         ends = [p for p in pool if f"/{stem_of(p)}".endswith(f"/{path}")]
         if len(ends) == 1:
             return Found(ends[0])
@@ -113,15 +120,17 @@ class Recordings:
     ) -> int:
         """Find the media of `name` (by default `key`), add the item, and return its number.
 
-        An item that was met before is returned as it is. Where the source has recordings, one
-        that is missing is a warning.
+        An item that was met before is returned as it is; that several files speak of it is noted.
+        Where the source has recordings, one that is missing is a warning.
         """
         known = self._reading.number(key, subset)
         if known is not None:
+            self._met_again(known, key, file)
             return known
         found = self.find(name or key, near)
         kind = self.kind_of(found.path, name, key)
         item = self._reading.item(key, subset=subset, kind=kind, media=found.path, **values)
+        self._files[item] = file
         if found.path is None and self.paths:
             several = found.problem == "ambiguous"
             self._reading.warn(
@@ -131,6 +140,16 @@ class Recordings:
                                       else f"there is no {kind} file of this name"),
             )  # fmt: skip
         return item
+
+    def _met_again(self, item: int, key: str, file: str) -> None:
+        first = self._files.get(item, file)
+        if first != file and (first, file) not in self._repeated:
+            self._repeated.add((first, file))
+            self._reading.ledger.note(
+                "several files speak of one item", file=file,
+                message=f"{file} speaks of {key} and maybe others, as {first} does: what they say "
+                "is put together",
+            )  # fmt: skip
 
     def add_beside(self, path: str, stem: str, **values: Any) -> int:
         """Add the recording that an annotation file is about, which has the same name.
@@ -147,7 +166,7 @@ class Recordings:
     def _beside(self, stem: str) -> Found:
         found = self.find(stem)
         base = stem.rpartition("/")[2]
-        pool = self._by_stem.get(base, [])
+        pool = self._by_base.get(base, [])
         if found.path is None and len(pool) == 1 and self._only_file_called(base):
             return Found(pool[0])  # recordings in a folder of their own
         return found
@@ -237,6 +256,7 @@ class RecordingFiles:
         self._sink, self._fitting = sink, fitting
         self._stems, self._spaces = stems, spaces
         self._taken: set[str] = set()
+        self._ends: set[str] = set()
 
     def name(self, item: Row) -> str:
         """Return the name of an item, its key as far as that can be written, and unique.
@@ -254,9 +274,28 @@ class RecordingFiles:
             n += 1
             unique = f"{stem}-{n}"
         self._taken.add(unique if self._stems else unique + end)
+        self._ends.add(end)
         if unique + end != item["key"]:
             self.renamed(item, unique + end)
         return unique + end
+
+    def place(self, folder: str, name: str) -> str:
+        """Return the path of a name in the folder of its subset.
+
+        Where there is none, a name that would be read as in one gets it.
+        """
+        if not folder and place_of(name)[0] is not None:
+            folder = DEFAULT_SUBSET
+        return f"{folder}/{name}" if folder else name
+
+    def tell_suffixes(self) -> None:
+        """Note, where no media is written, that only its names tell the suffixes of keys."""
+        if not self._sink.saves_media and any(self._ends):
+            self._fitting.ledger.note(
+                "suffixes of names are not kept",
+                message=f"without media, items of {self._fitting.title} come back without the "
+                "suffixes of their names",
+            )  # fmt: skip
 
     def renamed(self, item: Row, name: str) -> None:
         """Say that an item comes back under another name."""
@@ -275,11 +314,39 @@ class RecordingFiles:
 
 
 def one_line(fitting: Fitting, item: Row, row: Row, text: str, what: str) -> str:
-    """Return a text of one line, without tabs; a warning where it had several."""
-    if not any(c in text for c in "\r\n\t"):
+    """Return a text of one line, without tabs and spaces around; a warning where it had such."""
+    line = " ".join(text.replace("\t", " ").replace("\r", "\n").split("\n")).strip()
+    if line == text:
         return text
-    fitting.warn(item, row, f"line breaks in the {what}", f"{what} {text!r} is on one line")
-    return " ".join(text.replace("\t", " ").splitlines())
+    if line == text.strip():
+        fitting.warn(item, row, f"spaces around the {what}", f"{what} {text!r} is without them")
+    else:
+        fitting.warn(item, row, f"line breaks in the {what}", f"{what} {text!r} is on one line")
+    return line
+
+
+def rows_as_text(rows: Iterable[Sequence[Any]], delimiter: str = ",") -> str:
+    r"""Return rows as CSV, so that any text comes back.
+
+    >>> rows_as_text([["a", 1], ["b\r", "c,d"]])
+    'a,1\n"b\r","c,d"\n'
+    """
+    out = io.StringIO()
+    plain = csv.writer(out, delimiter=delimiter, lineterminator="\n")
+    quoted = csv.writer(out, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    for row in rows:  # a lone carriage return is not quoted by every version of Python
+        (quoted if any("\r" in str(cell) for cell in row) else plain).writerow(row)
+    return out.getvalue()
+
+
+def tell_texts(fitting: Fitting, given: Sequence[Row], own: Container[str] = ()) -> None:
+    """Note where attributes that are no texts come back as texts, but for those of `own`."""
+    names = {k for row in given for k, v in row.items() if k not in own and not isinstance(v, str)}
+    if names:
+        fitting.ledger.note(
+            "values of attributes become texts",
+            message=f"{fitting.title} has texts only: {', '.join(sorted(names))} come back so",
+        )  # fmt: skip
 
 
 def one_word(fitting: Fitting, item: Row, row: Row, text: str, what: str) -> str:

@@ -145,11 +145,12 @@ class TextGrid(Format):
             files = RecordingFiles(sink, fitting, stems=True)
             for item, rows in fitted(export, subset, fitting, progress):
                 name = files.name(item)
-                place = f"{folder}/{name}" if folder else name
+                place = files.place(folder, name)
                 by_tier = options["labels"] == "tier"
                 grid = _grid_of(fitting, item, rows, order, by_tier=by_tier)
                 sink.write(f"{stem_of(place)}.TextGrid", _long_form(grid))
                 files.add_media(item, place)
+            files.tell_suffixes()
         fitting.close()
 
 
@@ -367,6 +368,9 @@ def _grid_of(
 
 def _name_and_text(fitting: Fitting, item: Row, row: Row, by_tier: bool) -> tuple[str, str]:
     label, text = row.get("label"), row.get("text")
+    if "\r" in (label or "") or "\r" in (text or ""):
+        why = "a carriage return is read as a line feed"
+        fitting.warn(item, row, "line breaks changed", why)
     if not by_tier:
         tier = extra_of(row, "textgrid").get("tier")
         if text is not None and text != label:

@@ -72,6 +72,7 @@ def stream_import(plan: Plan, progress: Progress) -> Report | None:
                     staged.add_items(batch)
                     writer.put(batch.labels, batch.annotations)
                     progress.check()
+            commit.all_annotations_added()
             staged.finish()
             name_twins(staged, notes)
             if check_images(staged, part, notes, progress):

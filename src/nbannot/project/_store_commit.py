@@ -247,6 +247,10 @@ class Commit:
         self._counts.add(given, 1)
         return count
 
+    def all_annotations_added(self) -> None:
+        """Say that no annotation will be added any more, so that counting them may begin."""
+        self._counts.begin()
+
     def remove_annotations(self, annotation_ids: Any) -> int:
         """Remove annotations (ids of any array-like); return how many were there."""
         condition, params = among("annotation_id", id_array(annotation_ids))

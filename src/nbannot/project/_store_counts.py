@@ -6,6 +6,7 @@ inserts four times slower. It answers "which items have this label" and "how man
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ class LabelCounts:
 
     def __init__(self) -> None:
         self._parts: list[tuple[NDArray[Any], ...]] = []
+        self._begun: Future[tuple[NDArray[Any], ...]] | None = None
 
     def add(self, rows: pa.Table, sign: int) -> None:
         """Count stored annotations, added (`sign` 1) or removed (-1)."""
@@ -36,6 +38,15 @@ class LabelCounts:
         label = pc.fill_null(rows["label_id"], 0).to_numpy()
         layer, item = rows["layer_id"].to_numpy(), rows["item_id"].to_numpy()
         self._parts.append((layer, label, item, score, np.full(len(rows), sign, np.int64)))
+        self._begun = None
+
+    def begin(self) -> None:
+        """Begin to sort on a thread of its own, while something else is written: all is added."""
+        if not self._parts:
+            return
+        pool = ThreadPoolExecutor(1, "nbannot-count")
+        self._begun = pool.submit(self._tally)
+        pool.shutdown(wait=False)
 
     def write(self, connection: Connection, request_id: int) -> None:
         """Write what was counted.
@@ -45,8 +56,29 @@ class LabelCounts:
         """
         if not any(len(part[0]) for part in self._parts):
             return
+        tally = self._begun.result() if self._begun is not None else self._tally()
+        layer, label, item, count, best = tally
+        connection.ingest(
+            "label_counts",
+            pa.table(
+                {
+                    "layer_id": layer,
+                    "label_id": label,
+                    "item_id": item,
+                    "request_id": np.full(len(item), request_id, np.int64),
+                    "task_id": _tasks_of(connection, item),
+                    "count": count,
+                    "max_score": pa.array(best, mask=np.isneginf(best)),
+                }
+            ),
+        )
+
+    def _tally(self) -> tuple[NDArray[Any], ...]:
+        # Layer, label, item, count and best score of each (layer, label, item) that changed.
         columns = zip(*self._parts, strict=True)
         layer, label, item, score, sign = (np.concatenate(column) for column in columns)
+        if not len(item):
+            return layer, label, item, sign, score
         # One sortable number per (layer, label, item). Ids are counted from 1, so it fits.
         labels, items = int(label.max()) + 1, int(item.max()) + 1
         key = (layer * labels + label) * items + item
@@ -55,20 +87,7 @@ class LabelCounts:
         count = np.add.reduceat(sign[order], starts)
         best = np.maximum.reduceat(score[order], starts)[count != 0]
         first = order[starts][count != 0]
-        connection.ingest(
-            "label_counts",
-            pa.table(
-                {
-                    "layer_id": layer[first],
-                    "label_id": label[first],
-                    "item_id": item[first],
-                    "request_id": np.full(len(first), request_id, np.int64),
-                    "task_id": _tasks_of(connection, item[first]),
-                    "count": count[count != 0],
-                    "max_score": pa.array(best, mask=np.isneginf(best)),
-                }
-            ),
-        )
+        return layer[first], label[first], item[first], count[count != 0], best
 
 
 def _tasks_of(connection: Connection, item_ids: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -1,45 +1,32 @@
-"""Labelbox: exports of version 1 and 2, and the NDJSON that is imported into it."""
+"""Reading files of data rows."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from ..errors import BrokenFileError
-from ..ledger import Ledger
-from ..media.kinds import kind_of
-from ..progress import Progress
-from ..schema import Batch
-from ..sources.base import Source
-from .addresses import address_of, masked
-from .base import Format
-from .json_documents import (
+from ...media.kinds import kind_of
+from ..addresses import address_of, masked
+from ..json_documents import (
     Spot,
-    add_unannotated,
-    gather,
-    heads,
     is_http,
     list_of,
     mapping_of,
-    paths_of,
     put,
-    rows_of,
     spare,
     text_of,
     whole,
 )
-from .json_shapes import Row, Unusable, bitmap, box, is_number, mask, number, pair, points, polygon
-from .json_values import dumps
-from .look import Look
-from .media_index import as_path
-from .reading import Reading
+from ..json_shapes import Row, is_number
+from ..json_values import dumps
+from ..media_index import as_path
+from ..reading import Reading
+from .objects import Size, answers_of, attributes_of, feature_of, figure_of, size_of
 
-__all__ = ["Labelbox"]
+__all__ = ["FileReader"]
 
-Size = tuple[int | None, int | None]
 
-_SUFFIXES = (".json", ".ndjson", ".jsonl")
 _SHAPES = (
     "bbox", "bounding_box", "polygon", "line", "point", "mask", "composite_mask", "location",
     "data",
@@ -52,97 +39,7 @@ _KNOWN = (
 _KINDS = ("image", "video", "audio", "text")
 
 
-class Labelbox(Format):
-    """Labelbox: JSON of version 1, NDJSON of version 2, and annotations to be imported.
-
-    **Items** are data rows, named by their external id, else by the global key, the end of
-    their address, or their id; the address is kept, never opened. Where a row has several labels
-    (consensus), ``set`` tells them apart. Experiments of version 2 are predictions: ``layer``.
-
-    **Geometry** is in pixels as it is. Masks lie at addresses and are not fetched: such an
-    object is kept as a tag of its class, with the address in ``extra``, and a warning; a PNG
-    within the file is read. Spans of text end one character later than written: Labelbox counts
-    the last one in. Frames of videos count from 1 in Labelbox, from 0 here.
-
-    **Classifications**: answers of a list are choices with the question as an attribute, free
-    text is text; those of an object are its attributes.
-
-    **Records** are data rows, objects (frames in a video), answers and relationships.
-    """
-
-    name: ClassVar[str] = "labelbox"
-    title: ClassVar[str] = "Labelbox"
-    summary: ClassVar[str] = "Exports of Labelbox (JSON and NDJSON), and its import format."
-    rules: ClassVar[str] = "https://docs.labelbox.com/reference/label-export"
-    holds: ClassVar[tuple[str, ...]] = (
-        "box",
-        "polygon",
-        "polyline",
-        "points",
-        "mask",
-        "tag",
-        "choice",
-        "text",
-        "text_span",
-        "relation",
-    )
-    writes: ClassVar[bool] = False
-
-    def requires(self, look: Look) -> float:
-        """Recognise exports by their keys."""
-        for path, head in heads(look, *_SUFFIXES):
-            keys = head.json_keys
-            if {"Labeled Data", "Label"} <= keys:
-                look.found(f"{path} is an export of Labelbox, version 1")
-                return 0.95
-            if {"data_row", "projects"} <= keys or {"data_row", "experiments"} <= keys:
-                look.found(f"{path} is an export of Labelbox, version 2")
-                return 0.95
-            if "dataRow" in keys and keys & {"schemaId", "uuid", "name"}:
-                look.found(f"{path} holds annotations to be imported into Labelbox")
-                return 0.9
-        look.need(False, "no JSON file with Labeled Data, data_row or dataRow")
-        return 0.0
-
-    def read(
-        self,
-        source: Source,
-        options: Mapping[str, Any],
-        ledger: Ledger,
-        progress: Progress,
-        limit: int | None = None,
-    ) -> Iterator[Batch]:
-        """Yield the data rows; see `Format.read`.
-
-        Raises:
-            BrokenFileError: a file is not JSON.
-        """
-        self.check_options(options)
-        reading = Reading(source, ledger, progress, limit)
-        paths = paths_of(source, *_SUFFIXES)
-        ids: dict[str, str] = {}
-        for path, data in reading.files(paths):
-            try:
-                rows = rows_of(data, path, ledger)
-            except BrokenFileError as error:
-                if len(paths) == 1:
-                    raise
-                text = str(error)
-                reading.reject("the file is not JSON", file=path, record="file", message=text)
-                continue
-            file = _File(reading, path, rows, ids)
-            for i, row in enumerate(rows):
-                file.row(i, row)
-                yield from reading.batches()
-                if reading.is_full and not file.is_import:
-                    break
-            if reading.is_full:
-                break
-        add_unannotated(reading)
-        yield from reading.rest()
-
-
-class _File:
+class FileReader:
     """One file of data rows."""
 
     def __init__(
@@ -208,7 +105,7 @@ class _File:
         is_text = any(isinstance(o, Mapping) and "location" in mapping_of(o.get("data"))
                       for o in objects)  # fmt: skip
         number_ = self._item(
-            [row.get("External ID")], row.get("Labeled Data"), ident, _size(media),
+            [row.get("External ID")], row.get("Labeled Data"), ident, size_of(media),
             "text" if is_text else "",
             meta=spare("labelbox", row, "Label", "Labeled Data", "DataRow ID", "External ID"),
         )  # fmt: skip
@@ -217,7 +114,7 @@ class _File:
             label = {"frames": {str(v["frameNumber"]): v for v in label}}
         if isinstance(label, Mapping):
             more = {"set": pass_}
-            self._label(number_, f"[{i}].Label", f"row {i + 1}", label, more, _size(media))
+            self._label(number_, f"[{i}].Label", f"row {i + 1}", label, more, size_of(media))
         elif label not in (None, "", "Skip") and not row.get("Skipped"):
             spot = Spot(self._path, f"[{i}].Label", f"row {i + 1}", self._reading.key(number_))
             text = f"{spot.record}: Label is {label!r:.80}"
@@ -231,7 +128,7 @@ class _File:
         mime = (text_of(media.get("mime_type")) or "").partition("/")[0]
         number_ = self._item(
             [data.get("external_id"), data.get("global_key")], data.get("row_data"),
-            data.get("id"), _size(media), mime, frames=whole(media.get("frame_count")),
+            data.get("id"), size_of(media), mime, frames=whole(media.get("frame_count")),
             meta=spare("labelbox", row, "data_row", "projects", "experiments", "media_attributes"),
         )  # fmt: skip
         projects = mapping_of(row.get("projects"))
@@ -243,7 +140,7 @@ class _File:
                 record += f" of {project}"
             more = {"set": text_of(mapping_of(one).get("id")) if len(labels) > 1 else None}
             self._label(number_, where, record, mapping_of(mapping_of(one).get("annotations")),
-                        more, _size(media))  # fmt: skip
+                        more, size_of(media))  # fmt: skip
         for name, experiment in mapping_of(row.get("experiments")).items():
             experiment = mapping_of(experiment)
             for run, runs in mapping_of(experiment.get("runs")).items():
@@ -253,7 +150,7 @@ class _File:
                     named = text_of(mapping_of(runs).get("name")) or run
                     more = {"layer": f"{text_of(experiment.get('name')) or name}/{named}"}
                     annotations = mapping_of(mapping_of(one).get("annotations"))
-                    self._label(number_, where, record, annotations, more, _size(media))
+                    self._label(number_, where, record, annotations, more, size_of(media))
 
     # -- what a label holds -----------------------------------------------------------
 
@@ -302,7 +199,7 @@ class _File:
             spot = Spot(
                 self._path, f"{where}.objects.{name}", f"{record}, frame {at}, object {name}", key
             )  # fmt: skip
-            feature = _feature(mapping_of(one)) or str(name)
+            feature = feature_of(mapping_of(one)) or str(name)
             shown = keyframes.get(feature)
             is_key = (
                 (at in shown or int(at) in shown) if isinstance(shown, (list, Mapping)) else None
@@ -335,15 +232,15 @@ class _File:
 
         def make() -> Row:
             nonlocal url
-            figure, url = _figure(one, size)
+            figure, url = figure_of(one, size)
             extra = {k: v for k, v in one.items() if k not in _KNOWN}
             if url:
                 extra["mask"] = {"url": url}
             score, page = one.get("confidence"), whole(one.get("page"))
             return {
-                **figure, "label": label, **_attributes(one.get("classifications"), page),
+                **figure, "label": label, **attributes_of(one.get("classifications"), page),
                 "score": float(score) if is_number(score) else None,
-                "source_id": _feature(one), "extra": spare("labelbox", extra), **more,
+                "source_id": feature_of(one), "extra": spare("labelbox", extra), **more,
             }  # fmt: skip
 
         if put(self._reading, number_, spot, make, size) and url:
@@ -357,7 +254,7 @@ class _File:
             return
         question = text_of(one.get("name") or one.get("title") or one.get("value")
                            or one.get("schemaId"))  # fmt: skip
-        answers = _answers(one)
+        answers = answers_of(one)
         if not answers:
             text = f"{spot.record} ({question}) has no answer"
             self._reading.reject("classification without an answer", **spot.line(), message=text)
@@ -370,7 +267,7 @@ class _File:
             if kind == "text":
                 row = {"type": "text", "label": question, "text": answer}
             row |= {"score": float(score) if is_number(score) else None,
-                    "source_id": _feature(one), **more}  # fmt: skip
+                    "source_id": feature_of(one), **more}  # fmt: skip
             row = {name: value for name, value in row.items() if value is not None}
             self._reading.annotation(number_, counted=bool(k), **row)
 
@@ -384,7 +281,7 @@ class _File:
             self._reading.reject("relationship without its ends", **spot.line(), message=text)
             return
         values = {"from": ends[0], "to": ends[1], "direction": "right"}
-        row = {"label": text_of(one.get("name")), "source_id": _feature(one), **more}
+        row = {"label": text_of(one.get("name")), "source_id": feature_of(one), **more}
         self._reading.annotation(
             number_, type="relation", attributes=dumps(values),
             **{k: v for k, v in row.items() if v is not None},
@@ -420,7 +317,7 @@ class _File:
 
     def _segments(self, number_: int, spot: Spot, row: Mapping[str, Any]) -> None:
         # [[{frame, bbox} ...] ...] or [{keyframes: [{frame, bbox} ...]} ...]
-        track = _feature(row) or spot.record
+        track = feature_of(row) or spot.record
         for k, segment in enumerate(list_of(row.get("segments"))):
             frames = segment.get("keyframes") if isinstance(segment, Mapping) else segment
             for n, frame in enumerate(list_of(frames)):
@@ -437,82 +334,3 @@ class _File:
                 one.pop("frame", None)
                 more = {"frame": max(at - 1, 0), "track": track, "keyframe": True}
                 self._object(number_, here, one, more, (None, None))
-
-
-def _feature(one: Mapping[str, Any]) -> str | None:
-    return text_of(one.get("feature_id") or one.get("featureId") or one.get("uuid"))
-
-
-def _size(media: Mapping[str, Any]) -> Size:
-    return whole(media.get("width"), 1), whole(media.get("height"), 1)
-
-
-def _figure(one: Mapping[str, Any], size: Size) -> tuple[Row, str]:
-    # The columns of a figure, and the address of a mask that is not here.
-    given = one.get("bbox") or one.get("bounding_box")
-    if isinstance(given, Mapping):
-        return box(*(given.get(n) for n in ("left", "top", "width", "height"))), ""
-    if "polygon" in one:
-        return polygon([(points(one["polygon"], 3, "polygon"), False)]), ""
-    if "line" in one:
-        return {"type": "polyline", "points": points(one["line"], 2, "line")}, ""
-    if "point" in one:
-        return {"type": "points", "points": list(pair(one["point"]))}, ""
-    place = one.get("location") or mapping_of(one.get("data")).get("location")
-    if isinstance(place, Mapping):
-        start, end = number(place.get("start"), "start"), number(place.get("end"), "end")
-        if end < start:
-            raise Unusable("span ends before it starts", f"{start:g} to {end:g}")
-        return {"type": "text_span", "start": start, "end": end + 1}, ""
-    there = mapping_of(one.get("mask") or one.get("composite_mask"))
-    if isinstance(there.get("png"), str):
-        return mask(bitmap(there["png"]) != 0, 0, 0, size), ""
-    url = there.get("url") or there.get("instanceURI") or one.get("instanceURI")
-    if isinstance(url, str) and url:
-        return {"type": "tag"}, url
-    if isinstance(one.get("geometry"), Mapping):
-        raise Unusable("places on the earth can't be read", "its geometry is longitude, latitude")
-    raise Unusable("object without a figure", f"it has {', '.join(sorted(map(str, one)))}")
-
-
-def _answers(one: Mapping[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
-    # Each answer as ("choice" or "text", what it says, nested answers by question).
-    free = one.get("text_answer")
-    if isinstance(free, Mapping):
-        free = free.get("content")
-    given = one.get("answer", one.get("radio_answer", one.get("answers")))
-    many = given if isinstance(given, list) else [] if given is None else [given]
-    many = [*many, *list_of(one.get("checklist_answers"))]
-    found: list[tuple[str, str, dict[str, Any]]] = []
-    if isinstance(free, str):
-        found.append(("text", free, {}))
-    for answer in many:
-        if isinstance(answer, str):
-            found.append(("text", answer, {}))
-        elif isinstance(answer, Mapping):
-            names = (answer.get("name"), answer.get("title"), answer.get("value"),
-                     answer.get("schemaId"))  # fmt: skip
-            name = next((n for n in names if isinstance(n, str)), None)
-            if name is not None:
-                found.append(("choice", name, _nested(answer.get("classifications"))))
-    return found
-
-
-def _nested(classifications: Any) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for one in list_of(classifications):
-        if isinstance(one, Mapping):
-            names = (one.get("name"), one.get("title"), one.get("value"), one.get("schemaId"))
-            question = next((n for n in names if isinstance(n, str)), "")
-            for _, answer, deeper in _answers(one):
-                gather(values, question, answer)
-                for name, value in deeper.items():
-                    gather(values, name, value)
-    return values
-
-
-def _attributes(classifications: Any, page: int | None) -> Row:
-    values = _nested(classifications)
-    if page is not None:
-        values["page"] = page
-    return {"attributes": dumps(values)} if values else {}

@@ -8,8 +8,17 @@ import pytest
 
 from nbannot.formats import get_format
 from nbannot.formats.base import Miss
+from nbannot.formats.json_records import (
+    json_records,
+)
 from nbannot.formats.look import Look
-from nbannot.formats.texts import Keys, decode, fit_offsets, json_records, text_files, tokenize
+from nbannot.formats.texts import (
+    Keys,
+    decode,
+    fit_offsets,
+    text_files,
+    tokenize,
+)
 from nbannot.ledger import Ledger
 from nbannot.sources import open_source
 

@@ -175,6 +175,14 @@ def test_activitynet_annotations_that_are_wrong(row: Any, outcome: str, reason: 
     assert spans_of(found)[-1] == (0.0, 1.0, "b", None)
 
 
+def test_a_taxonomy_of_junk_is_no_obstacle() -> None:
+    """Nodes that are none are passed over."""
+    nodes: list[Any] = [3, {"nodeName": ["x"]}, {"nodeName": "a", "parentName": [1]}]
+    text = json.dumps({"taxonomy": nodes, "database": {}, "version": "1"})
+    found = of("activitynet", {"a.json": text})
+    assert (list(found.labels), told(found)) == (["a"], [])
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"database": 3}', '{"a": {}}'])
 def test_what_is_no_activitynet(text: str) -> None:
     """It is an error that names the file."""

@@ -114,7 +114,7 @@ class ActivityNet(Format):
         holds = Holds({"time_span": (), "tag": ()}, columns, ("video", "audio"))
         fitting = Fitting(self.title, holds, ledger)
         progress.start("Writing videos", unit="videos")
-        files = RecordingFiles(sink, fitting)
+        files = RecordingFiles(sink, fitting, kind="video")
         lines: list[str] = []
         layers: dict[str, list[str]] = {}
         for subset in export.subsets:
@@ -158,7 +158,7 @@ def _is_mine(head: Head) -> bool:
 
 def _read_taxonomy(reading: Reading, nodes: Any) -> None:
     found = [node for node in nodes if isinstance(node, dict)] if isinstance(nodes, list) else []
-    parents = {node.get("parentName") for node in found}
+    parents = {label_of(node.get("parentName")) for node in found}
     for node in found:
         name, parent = label_of(node.get("nodeName")), label_of(node.get("parentName"))
         if name is not None and name not in parents:

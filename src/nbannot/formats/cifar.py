@@ -340,7 +340,8 @@ def _classes(export: Export, kind: str) -> _Classes:
 
 
 def _pickled(value: Any) -> bytes:
-    return pickle.dumps(value, protocol=2)
+    # As of protocol 3 bytes are data; before, they name a function, which Datumaro refuses.
+    return pickle.dumps(value, protocol=3)
 
 
 class _Writer:

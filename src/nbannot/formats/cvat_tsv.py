@@ -33,7 +33,10 @@ from .recordings import (
     time_order,
 )
 from .text_lines import plain_number, text_of
-from .texts import is_split, json_object
+from .texts import (
+    is_split,
+    json_object,
+)
 from .writing import Export, Sink
 
 __all__ = ["CvatTsv"]
@@ -217,6 +220,8 @@ def _read_file(reading: Reading, recordings: Recordings, path: str, text: str) -
         if name is None:
             item = recordings.add_beside(path, path.rpartition(".")[0])
         else:
+            if reading.is_full and reading.number(name, subset) is None:
+                continue
             item = recordings.add(name, file=path, near=near, subset=subset)
         _read_row(reading, item, At(path, where, reading.key(item)), row)
 

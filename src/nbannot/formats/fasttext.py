@@ -12,6 +12,9 @@ from ..schema import Batch
 from ..sources.base import Source
 from .base import Format, Option
 from .fitting import Fitting, Holds, Row
+from .json_records import (
+    own,
+)
 from .json_values import dumps
 from .look import Look
 from .reading import Reading
@@ -21,7 +24,6 @@ from .texts import (
     decode,
     head_files,
     is_split,
-    own,
     plain_label,
     subset_files,
     text_files,

@@ -25,7 +25,8 @@ _SUBSETS = frozenset(
     ("train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval",
      "trainval", "minival")
 )  # fmt: skip
-_LINE = re.compile(r'(?:"((?:[^"\\]|\\.)*)"|(\S.*?))((?:\s+-?\d+)*)\s*')
+# Datumaro has the suffix behind the quotes, others within: "a b".jpg 0, "a b.jpg" 0
+_LINE = re.compile(r'(?:"((?:[^"\\]|\\.)*)"(\.\w+)?|(\S.*?))((?:\s+-?\d+)*)\s*')
 _NAMED = re.compile(r'(?:"((?:[^"\\]|\\.)*)"|(\S+))\s+(\S.*)')
 _WNID = re.compile(r"(n\d{8})\s+(.+)")
 
@@ -35,7 +36,8 @@ class ImagenetTxt(Format):
 
     **Items** are the lines of ``<subset>.txt``: a path, relative to ``images/`` or to the root, and
     the numbers (from 0) of its classes. The key is the path without the subset's own folder; the
-    subset is the name of the file. Paths with spaces stand in double quotes.
+    subset is the name of the file. Paths with spaces stand in double quotes, written as Datumaro
+    has it: ``"a b".jpg 0``.
 
     **Annotations** are tags, one for each number. Their names are the lines of ``synsets.txt``;
     without it a class is ``class_<number>``. Lists of names instead of numbers (``1.jpg dog``)
@@ -155,8 +157,12 @@ def _files(source: Source) -> tuple[str, list[str]]:
 
 def _is_numbered(lines: Sequence[str]) -> bool:
     matches = [_LINE.fullmatch(line) for line in lines]
-    found = [m for m in matches if m and is_image(m[1] or m[2])]
-    return bool(found) and len(found) == len(lines) and any(m[3] for m in found)
+    found = [m for m in matches if m and is_image(_path(m))]
+    return bool(found) and len(found) == len(lines) and any(m[4] for m in found)
+
+
+def _path(line: re.Match[str]) -> str:
+    return line[3] if line[3] is not None else line[1] + (line[2] or "")
 
 
 def _is_named(lines: Sequence[str]) -> bool:
@@ -201,8 +207,8 @@ class _List:
         """Add a line; False: it can't be read."""
         where = f"line {number}"
         match = _LINE.fullmatch(line)
-        path = (match[1] or match[2]) if match else ""
-        numbers = match[3].split() if match else []
+        path = _path(match) if match else ""
+        numbers = match[4].split() if match else []
         names: list[str] = []
         if not numbers and (named := _NAMED.fullmatch(line)) and not is_image(path):
             path, names = named[1] or named[2], [named[3]]
@@ -286,4 +292,5 @@ def _quoted(path: str) -> str:
     if not re.search(r'[\s"]', path):
         return path
     escaped = path.replace('"', '\\"')
-    return f'"{escaped}"'
+    stem, dot, end = escaped.rpartition(".")
+    return f'"{stem}"{dot}{end}' if end.isalnum() else f'"{escaped}"'

@@ -21,7 +21,9 @@ from .look import Head, Look
 from .reading import Reading
 from .recordings import RecordingFiles, Recordings, add_span, rows_as_text, stem_of
 from .text_lines import plain_number, text_of
-from .texts import is_split
+from .texts import (
+    is_split,
+)
 from .writing import Export, Sink, safe_path
 
 __all__ = ["Kinetics"]
@@ -117,7 +119,7 @@ class Kinetics(Format):
             while name.lower() in taken:
                 name += "_"
             taken.add(name.lower())
-            files = RecordingFiles(sink, fitting)
+            files = RecordingFiles(sink, fitting, kind="video")
             lines: list[Row] = []
             media: list[tuple[Row, str]] = []
             for item, rows in fitted(export, subset, fitting, progress):

@@ -26,7 +26,9 @@ from .recordings import (
     time_order,
 )
 from .text_lines import lines_of, plain_number
-from .texts import is_split
+from .texts import (
+    is_split,
+)
 from .writing import Export, Sink, safe_path
 
 __all__ = ["Ctm", "Rttm"]
@@ -45,6 +47,7 @@ class _Lines(Format):
 
     ending: ClassVar[str]
     columns: ClassVar[tuple[str, ...]]
+    name_at: ClassVar[int]
 
     @abstractmethod
     def _is_line(self, cells: Sequence[str]) -> bool:
@@ -107,12 +110,21 @@ class _Lines(Format):
             if text.startswith(_SUBSET.strip() + " "):
                 subset = text[len(_SUBSET) :].strip() or None
             elif text.startswith(_ITEM.strip() + " "):
-                _Line(reading, recordings, path, "", subset).item(text[len(_ITEM) :].strip())
+                if not reading.is_full:
+                    _Line(reading, recordings, path, "", subset).item(text[len(_ITEM) :].strip())
             elif text.startswith(";;"):
                 continue
             else:
+                cells = text.split()
+                if reading.is_full and not self._is_known(reading, cells, subset):
+                    continue
                 line = _Line(reading, recordings, path, f"line {number}", subset)
-                self._add(line, text.split(), options)
+                self._add(line, cells, options)
+
+    def _is_known(self, reading: Reading, cells: Sequence[str], subset: str | None) -> bool:
+        return len(cells) > self.name_at and (
+            reading.number(cells[self.name_at], subset) is not None
+        )
 
     def write(
         self,
@@ -224,6 +236,7 @@ class Ctm(_Lines):
                ("text", "label")),
     )  # fmt: skip
     ending: ClassVar[str] = ".ctm"
+    name_at: ClassVar[int] = 0
     columns: ClassVar[tuple[str, ...]] = ("text", "score", "extra")
 
     def _is_line(self, cells: Sequence[str]) -> bool:
@@ -282,6 +295,7 @@ class Rttm(_Lines):
     )
     holds: ClassVar[tuple[str, ...]] = ("time_span",)
     ending: ClassVar[str] = ".rttm"
+    name_at: ClassVar[int] = 1
     columns: ClassVar[tuple[str, ...]] = ("text", "score", "extra")
 
     def _is_line(self, cells: Sequence[str]) -> bool:

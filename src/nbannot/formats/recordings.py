@@ -17,7 +17,9 @@ from .fitting import Fitting, Row
 from .image_records import At
 from .media_index import Found, as_path
 from .reading import Reading
-from .texts import is_split
+from .texts import (
+    is_split,
+)
 from .writing import Export, Sink, safe_path
 
 __all__ = [
@@ -102,11 +104,7 @@ class Recordings:
 
     def kind_of(self, *names: str | None) -> str:
         """Return "audio" or "video", by the first name that tells it."""
-        for name in names:
-            end = suffix(name or "")
-            if end in RECORDING_SUFFIXES:
-                return "audio" if end in AUDIO_SUFFIXES else "video"
-        return self._kind
+        return _kind_of(*names) or self._kind
 
     def add(
         self,
@@ -192,6 +190,14 @@ class Recordings:
                 self._reading.item(key, subset=subset, kind=self.kind_of(path), media=path)
 
 
+def _kind_of(*names: str | None) -> str:
+    for name in names:
+        end = suffix(name or "")
+        if end in RECORDING_SUFFIXES:
+            return "audio" if end in AUDIO_SUFFIXES else "video"
+    return ""
+
+
 def add_span(
     reading: Reading,
     item: int,
@@ -248,12 +254,19 @@ class RecordingFiles:
 
     * `stems`: names are told apart without their suffix (a.wav and a.mp3 are one name).
     * `spaces`: may a name have spaces?
+    * `kind`: what an item is read as whose name does not tell it.
     """
 
     def __init__(
-        self, sink: Sink, fitting: Fitting, *, stems: bool = False, spaces: bool = True
+        self,
+        sink: Sink,
+        fitting: Fitting,
+        *,
+        stems: bool = False,
+        spaces: bool = True,
+        kind: str = "audio",
     ) -> None:
-        self._sink, self._fitting = sink, fitting
+        self._sink, self._fitting, self._kind = sink, fitting, kind
         self._stems, self._spaces = stems, spaces
         self._taken: set[str] = set()
         self._ends: set[str] = set()
@@ -277,7 +290,19 @@ class RecordingFiles:
         self._ends.add(end)
         if unique + end != item["key"]:
             self.renamed(item, unique + end)
+        self._tell_kind(item, unique + end)
         return unique + end
+
+    def _tell_kind(self, item: Row, name: str) -> None:
+        names = [name] if self._sink.saves_media or not self._stems else []
+        names += [item.get("media") or ""] if self._sink.saves_media else []
+        back = _kind_of(*names) or self._kind
+        if back != item["kind"]:
+            key = item["key"]
+            self._fitting.ledger.warn(
+                "kind of item is not kept", file=key, record="item", item=key,
+                message=f"{key} is of kind {item['kind']} and comes back as {back}",
+            )  # fmt: skip
 
     def place(self, folder: str, name: str) -> str:
         """Return the path of a name in the folder of its subset.

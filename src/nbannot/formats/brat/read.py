@@ -14,7 +14,12 @@ from ...schema import Batch
 from ...sources.base import Source
 from ..json_values import dumps
 from ..reading import Reading
-from ..texts import covered, decode, fit_offsets, is_split
+from ..texts import (
+    covered,
+    decode,
+    fit_offsets,
+    is_split,
+)
 from .config import labels_of
 
 __all__ = ["ANN_SUFFIXES", "LINE", "BratReader"]

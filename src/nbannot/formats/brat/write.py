@@ -10,8 +10,16 @@ from ...ledger import Ledger
 from ...progress import Progress
 from ...schema import DEFAULT_SUBSET
 from ..fitting import FileNames, Fitting, Holds, Row
+from ..json_records import (
+    own,
+)
 from ..json_values import dumps
-from ..texts import is_split, json_object, own, plain_label, text_items
+from ..texts import (
+    is_split,
+    json_object,
+    plain_label,
+    text_items,
+)
 from ..writing import Export, Sink, safe_path
 from .config import annotation_conf, visual_conf
 

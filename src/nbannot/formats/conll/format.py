@@ -11,7 +11,9 @@ from ...schema import Batch
 from ...sources.base import Source
 from ..base import Format, Option
 from ..look import Look
-from ..texts import head_files
+from ..texts import (
+    head_files,
+)
 from ..writing import Export, Sink
 from .layout import Layout, layout_of
 from .read import ConllReader

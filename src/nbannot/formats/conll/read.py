@@ -13,7 +13,14 @@ from ...schema import Batch
 from ...sources.base import Source
 from ..json_values import dumps
 from ..reading import Reading
-from ..texts import Keys, TextFile, covered, declared_key, decode, text_files
+from ..texts import (
+    Keys,
+    TextFile,
+    covered,
+    declared_key,
+    decode,
+    text_files,
+)
 from .layout import Document, Layout, Sentence, documents, layout_of
 from .surface import Placed, build, misc_value
 from .tags import NOTHING, decode_tags, is_tag, scheme_of

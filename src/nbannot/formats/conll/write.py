@@ -9,7 +9,16 @@ from typing import Any
 from ...ledger import Ledger
 from ...progress import Progress
 from ..fitting import Fitting, Holds, Row
-from ..texts import Keys, own, plain_label, subset_files, text_items, tokenize
+from ..json_records import (
+    own,
+)
+from ..texts import (
+    Keys,
+    plain_label,
+    subset_files,
+    text_items,
+    tokenize,
+)
 from ..writing import Export, Sink
 from .layout import CONLLU, FRESH, Layout, Sentence
 from .read import TAG_NAMES

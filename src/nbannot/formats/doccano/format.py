@@ -10,8 +10,13 @@ from ...progress import Progress
 from ...schema import Batch
 from ...sources.base import Source
 from ..base import Format, Option
+from ..json_records import (
+    first_objects,
+)
 from ..look import Look
-from ..texts import first_objects, head_files
+from ..texts import (
+    head_files,
+)
 from ..writing import Export, Sink
 from .read import DoccanoReader
 from .rows import DATA, LABELS, csv_header, is_label_types, judge

@@ -10,9 +10,19 @@ from ...ledger import Ledger
 from ...progress import Progress
 from ...schema import Batch
 from ...sources.base import Source
+from ..json_records import (
+    json_records,
+)
 from ..json_values import dumps
 from ..reading import Reading
-from ..texts import Keys, TextFile, covered, declared_key, decode, json_records, text_files
+from ..texts import (
+    Keys,
+    TextFile,
+    covered,
+    declared_key,
+    decode,
+    text_files,
+)
 from .rows import (
     csv_header,
     csv_rows,

@@ -14,7 +14,13 @@ import pyarrow.compute as pc
 from ...ledger import Ledger
 from ...progress import Progress
 from ..fitting import Fitting, Holds, Row
-from ..texts import Keys, json_object, subset_files, text_items, warn_attributes
+from ..texts import (
+    Keys,
+    json_object,
+    subset_files,
+    text_items,
+    warn_attributes,
+)
 from ..writing import Export, Sink
 
 __all__ = ["DoccanoWriter"]

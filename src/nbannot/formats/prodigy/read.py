@@ -9,9 +9,18 @@ from ...ledger import Ledger
 from ...progress import Progress
 from ...schema import Batch
 from ...sources.base import Source
+from ..json_records import (
+    json_records,
+)
 from ..json_values import dumps
 from ..reading import Reading
-from ..texts import Keys, TextFile, covered, declared_key, json_records, text_files
+from ..texts import (
+    Keys,
+    TextFile,
+    covered,
+    declared_key,
+    text_files,
+)
 
 __all__ = ["ProdigyReader"]
 

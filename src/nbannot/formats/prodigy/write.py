@@ -11,11 +11,13 @@ import pyarrow.compute as pc
 from ...ledger import Ledger
 from ...progress import Progress
 from ..fitting import Fitting, Holds, Row
+from ..json_records import (
+    own,
+)
 from ..json_values import dumps
 from ..texts import (
     Keys,
     json_object,
-    own,
     subset_files,
     text_items,
     tokenize,

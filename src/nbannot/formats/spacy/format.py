@@ -10,8 +10,13 @@ from ...progress import Progress
 from ...schema import Batch
 from ...sources.base import Source
 from ..base import Format, Miss, Option
+from ..json_records import (
+    first_values,
+)
 from ..look import Look
-from ..texts import first_values, head_files
+from ..texts import (
+    head_files,
+)
 from ..writing import Export, Sink
 from .read import SpacyReader, form_of
 from .write import SpacyWriter

@@ -11,9 +11,18 @@ from ...progress import Progress
 from ...schema import Batch
 from ...sources.base import Source
 from ..conll.tags import decode_tags
+from ..json_records import (
+    json_records,
+)
 from ..json_values import dumps
 from ..reading import Reading
-from ..texts import Keys, TextFile, covered, declared_key, json_records, text_files
+from ..texts import (
+    Keys,
+    TextFile,
+    covered,
+    declared_key,
+    text_files,
+)
 
 __all__ = ["SpacyReader", "form_of", "word_places"]
 

@@ -12,7 +12,15 @@ from ...ledger import Ledger
 from ...progress import Progress
 from ..conll.tags import Entity, encode_tags
 from ..fitting import Fitting, Holds, Row
-from ..texts import Keys, own, subset_files, text_items, tokenize
+from ..json_records import (
+    own,
+)
+from ..texts import (
+    Keys,
+    subset_files,
+    text_items,
+    tokenize,
+)
 from ..writing import Export, Sink
 from .read import word_places
 

@@ -120,30 +120,43 @@ def _adbc() -> bool:
 
 
 class AdbcConnection(Connection):
-    """Through adbc-driver-sqlite."""
+    """Through adbc-driver-sqlite, by its statements.
+
+    Its DBAPI module would import pandas and polars, which a reader of columns does not need.
+    """
 
     def __init__(self, place: str, name: str) -> None:
         super().__init__(name)
-        from adbc_driver_sqlite import dbapi
+        import adbc_driver_manager
+        import adbc_driver_sqlite
 
         with _explained(name):
-            self._connection = dbapi.connect(place, autocommit=True)
+            self._database = adbc_driver_sqlite.connect(place)
+            self._connection = adbc_driver_manager.AdbcConnection(self._database)
 
     @contextmanager
-    def _cursor(self, rows: int = BATCH_ROWS) -> Iterator[Any]:
+    def _statement(self, **options: str) -> Iterator[Any]:
+        import adbc_driver_manager
+
         with self._lock, _explained(self.name):
-            cursor = self._connection.cursor()
+            statement = adbc_driver_manager.AdbcStatement(self._connection)
             try:
-                cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(rows)})
-                yield cursor
+                statement.set_options(**options)
+                yield statement
             finally:
-                try:
-                    cursor.close()
-                except Exception:
-                    # Older drivers say only now what was wrong with a statement, and would
-                    # try, and complain, once more when the cursor is forgotten.
-                    cursor._closed = True
-                    raise
+                statement.close()
+
+    def _read(self, sql: str, params: Sequence[Value], batch_rows: int) -> pa.Table:
+        with self._statement(**{"adbc.sqlite.query.batch_rows": str(batch_rows)}) as statement:
+            statement.set_sql_query(sql)
+            statement.prepare()
+            if params:
+                columns = [pa.array([value]) for value in params]
+                statement.bind(pa.record_batch(columns, [str(n) for n in range(len(columns))]))
+            stream, _ = statement.execute_query()
+            with pa.RecordBatchReader._import_from_c(stream.address) as reader:
+                # A statement without rows has no columns.
+                return reader.read_all() if reader.schema.names else pa.table({})
 
     def query(
         self, sql: str, schema: pa.Schema, params: Sequence[Value] = (), *, ordered: bool = True
@@ -151,25 +164,26 @@ class AdbcConnection(Connection):
         # The driver takes a column's type from its first rows: a typed row in front keeps it.
         typed = ", ".join(f'{_SENTINEL[stored_type(f.type)]} AS "{f.name}"' for f in schema)
         whole = f"SELECT {typed} UNION ALL SELECT * FROM ({sql}) {'ORDER BY 1' if ordered else ''}"
-        with self._cursor() as cursor:
-            cursor.execute(whole, tuple(params) or None)
-            rows = cursor.fetch_arrow_table()
+        rows = self._read(whole, params, BATCH_ROWS)
         if rows.column(0)[0].as_py() != -(2**63):  # dropping another row would lose it
             raise ProjectError("SQLite did not give the row of types first", where=self.name)
         return from_stored(rows.slice(1), schema)
 
     def ask(self, sql: str, params: Sequence[Value] = ()) -> pa.Table:
-        with self._cursor(ALL_ROWS) as cursor:
-            cursor.execute(sql, tuple(params) or None)
-            # A statement without rows has no description.
-            return cursor.fetch_arrow_table() if cursor.description else pa.table({})
+        return self._read(sql, params, ALL_ROWS)
 
     def _ingest(self, table: str, data: pa.Table) -> None:
-        with self._cursor() as cursor:
-            cursor.adbc_ingest(table, data, mode="append")
+        options = {
+            "adbc.ingest.target_table": table,
+            "adbc.ingest.mode": "adbc.ingest.mode.append",
+        }
+        with self._statement(**options) as statement:
+            statement.bind_stream(data.to_reader())
+            statement.execute_update()
 
     def close(self) -> None:
         self._connection.close()
+        self._database.close()
 
 
 class Sqlite3Connection(Connection):

@@ -6,7 +6,7 @@ The documents and the conformance suite use it, so that what they say of a loss 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,16 +117,23 @@ def _fate(format: Format, name: str, options: Mapping[str, Any]) -> Fate:
         format.write(dataset, sink, chosen, ledger, Progress())
     except NbannotError as error:
         return Fate("dropped", (error.message,))
-    said = [(outcome, reason) for outcome, reason, _ in ledger.groups()]
-    reasons = tuple(reason for outcome, reason in said if outcome != "note")
-    if any(outcome == "rejected" for outcome, _ in said):
+    lines = ledger.to_arrow().select(["outcome", "reason", "record"]).to_pylist()
+    mine = [line for line in lines if line["record"].startswith("annotation")]
+    reasons = _reasons(line for line in mine if line["outcome"] != "note")
+    if any(line["outcome"] == "rejected" for line in mine):
         return Fate("dropped", reasons)
-    if any(outcome == "warning" for outcome, _ in said):
+    if reasons:
         return Fate("converted", reasons)
     if _comes_back(format, name, sink.files):
         return Fate("kept")
-    notes = tuple(reason for _, reason in said)
-    return Fate("converted", notes) if notes else Fate("lost")
+    # What is said of the item (it is left out, say) or of the dataset.
+    others = _reasons(lines)
+    gone = any(line["outcome"] == "rejected" for line in lines)
+    return Fate("dropped" if gone else "converted" if others else "lost", others)
+
+
+def _reasons(lines: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(line["reason"] for line in lines))
 
 
 def _dataset(name: str) -> Example:

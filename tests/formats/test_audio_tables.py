@@ -289,3 +289,24 @@ def test_what_is_no_table(name: str, file: str, text: str) -> None:
     """A file without the columns is an error that names it."""
     with pytest.raises(BrokenFileError, match=file):
         table(name, {file: text})
+
+
+@pytest.mark.parametrize("break_", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
+@pytest.mark.parametrize(
+    ("name", "file", "text"),
+    [
+        ("audacity", "a.txt", "1.0\t2.0\tWörter\n"),
+        ("raven", "a.txt", "Selection\tBegin Time (s)\tEnd Time (s)\tSpecies\n1\t1\t2\tWörter\n"),
+        ("cvat-tsv", "a.tsv", "start\tstop\tlabel\n1\t2\tWörter\n"),
+        ("kinetics", "a.csv", "label,youtube_id,time_start,time_end\nWörter,a,1,2\n"),
+        ("rttm", "a.rttm", "SPEAKER a 1 1 1 <NA> <NA> Wörter <NA> <NA>\n"),
+    ],
+)
+def test_encodings_and_line_ends(
+    name: str, file: str, text: str, encoding: str, break_: str
+) -> None:
+    """Any of them is read alike."""
+    found = table(name, {file: text.replace("\n", break_).encode(encoding)})
+    assert spans_of(found) == [(1.0, 2.0, "Wörter", None)]
+    assert told(found) == []

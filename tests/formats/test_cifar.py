@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pickle
+import pickletools
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -126,6 +127,15 @@ def test_what_does_not_agree():
     assert sorted(lines(found, "warning")) == [
         ("image without a class", "item"), ("image without pixels", "item")
     ]  # fmt: skip
+
+
+def test_pickles_name_no_function():
+    """What is written names numpy's arrays, and nothing else that would be called."""
+    files = written(get_format("cifar"), example(("tag",)))
+    assert files
+    for data in files.values():
+        found = [arg for op, arg, _ in pickletools.genops(data) if op.name == "GLOBAL"]
+        assert all(name.partition(".")[0].partition(" ")[0] == "numpy" for name in found)
 
 
 FORBIDDEN = str(Path(tempfile.gettempdir()) / "nbannot-made-by-a-pickle")

@@ -9,7 +9,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from nbannot.errors import BrokenFileError, Cancelled
+from nbannot.errors import Cancelled
 from nbannot.formats import get_format
 from nbannot.formats.base import Miss
 from nbannot.formats.cases import FormatCases
@@ -449,16 +449,6 @@ def test_look_alikes_are_not_coco(content):
     look = Look(open_source({"annotations.json": json.dumps(content).encode()}))
     with pytest.raises(Miss):
         get_format("coco").requires(look)
-
-
-def test_results_are_known_by_name():
-    """A list of detections is told to be COCO results, and where to import it."""
-    results = [{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}]
-    look = Look(open_source({"r.json": json.dumps(results).encode()}))
-    with pytest.raises(Miss, match="COCO results name images by id only"):
-        get_format("coco").requires(look)
-    with pytest.raises(BrokenFileError, match="COCO results"):
-        read({"r.json": results})
 
 
 @pytest.mark.parametrize("said", [0, 1, -1, None])

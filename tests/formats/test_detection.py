@@ -182,3 +182,18 @@ def test_no_format_is_kept_from_a_sample(samples, tmp_path):
     assert len(paths) > 50
     for path in paths:
         assert refused(alone(path.name, path.read_bytes(), tmp_path)) == [], path
+
+
+def test_a_format_that_fails_does_not_stop_the_others(monkeypatch):
+    """Its fault is what it misses; the right format is found all the same."""
+    monkeypatch.setattr(type(get_format("voc")), "requires", lambda *_: 1 / 0)
+    found = detect(open_source(exported("coco")))
+    assert found[0].format == "coco"
+    (voc,) = [c for c in found if c.format == "voc"]
+    assert "ZeroDivisionError" in voc.missing
+
+
+def test_a_lone_carriage_return_in_a_header(tmp_path):
+    """A CSV that Python's csv refuses is looked at by all formats."""
+    found = detect(open_source({"a.csv": b"text,la\rbel\nx,y\n"}))
+    assert not any("looking at it failed" in c.missing for c in found)

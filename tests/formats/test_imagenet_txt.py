@@ -9,7 +9,7 @@ import pytest
 from nbannot.errors import BrokenFileError
 from nbannot.formats import detect, get_format
 from nbannot.formats.cases import FormatCases
-from nbannot.formats.examples import read_back
+from nbannot.formats.examples import example, read_back, written
 from nbannot.sources import open_source
 
 
@@ -84,6 +84,18 @@ def test_malformed_lines():
         ("line without an image", "line 7"),
         ("twice the same class", "line 8"),
     ]
+
+
+def test_quotes_around_spaces():
+    """The suffix stands behind the quotes, as Datumaro writes it, or within them."""
+    lines = '"a b".jpg 0\n"c d.jpg" 0\n"e f".png\n'
+    found = read({"synsets.txt": b"cat\n", "val.txt": lines.encode()})
+    assert [(r["key"], r["label"]) for r in found.annotations] == [
+        ("a b.jpg", "cat"), ("c d.jpg", "cat")
+    ]  # fmt: skip
+    assert [r["key"] for r in found.items] == ["a b.jpg", "c d.jpg", "e f.png"]
+    files = written(get_format("imagenet-txt"), example(("tag",)))
+    assert '"train/ordner/größe ✓ 1.2".jpg' in files["train.txt"].decode()
 
 
 def test_descriptions_of_synsets():

@@ -198,18 +198,6 @@ def test_files_of_others_are_left_and_named():
     assert found.ledger.lines("note", "file was not read")[0]["file"] == "other.json"
 
 
-def test_json_min_is_called_by_its_name():
-    """JSON-MIN has lost types and ids: it is recognised, and not taken for tasks."""
-    data = json.dumps(
-        [{"image": "a.jpg", "id": 1, "annotator": 1, "annotation_id": 2, "lead_time": 3.5,
-          "label": [{**BOX, "rectanglelabels": ["cat"]}]}]
-    ).encode()  # fmt: skip
-    missing = {c.format: c.missing for c in detect(open_source({"min.json": data}))}
-    assert "JSON-MIN" in missing["labelstudio"]
-    with pytest.raises(FormatError, match="JSON-MIN"):
-        read_files({"min.json": data})
-
-
 def test_look_alikes_are_not_taken():
     """COCO, its results, and CreateML's list are not Label Studio's."""
     coco = {"images": [{"id": 1, "file_name": "a"}], "annotations": [], "categories": []}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 import numpy as np
 import pytest
@@ -221,6 +222,30 @@ def test_colours_are_looked_up(name, text):
     assert lexed(found) == [("cat", [[0, 1, 0]]), ("dog", [[0, 0, 1]])]
     found = read("masks", {name: text, "masks/a.png": png([[0, 1, 2]])})
     assert lexed(found) == [("cat", [[0, 1, 0]]), ("dog", [[0, 0, 1]])]
+
+
+@pytest.mark.parametrize(
+    "colors",
+    [
+        "[[0, 0, 0], [1, 2, 3], [4, 5, 6]]",  # as many as classes: one after the other
+        "[[0, 0, 0], null, [1, 2, 3], null, [4, 5, 6]]",  # that of class 4 is the fifth
+    ],
+)
+def test_colours_of_indices_with_gaps(colors):
+    """A colour's place is the index of its class, or its rank among them."""
+    meta = f'{{"label_map": {{"0": "sky", "2": "cat", "4": "dog"}}, "segmentation_colors": {colors}}}'
+    mask = png([[(0, 0, 0), (1, 2, 3), (4, 5, 6)]])
+    found = read("masks", {"dataset_meta.json": meta.encode(), "masks/a.png": mask})
+    assert lexed(found) == [("cat", [[0, 1, 0]]), ("dog", [[0, 0, 1]])]
+
+
+def test_colours_are_written_by_index():
+    """Datumaro looks for the colour of class 90 at place 90, in each subset's own file."""
+    files = written(get_format("masks"), example(("mask",)))
+    meta = json.loads(files["dataset_meta.json"])
+    colors = [meta["segmentation_colors"][int(index)] for index in meta["label_map"]]
+    assert len({tuple(color) for color in colors}) == len(meta["label_map"])
+    assert json.loads(files["train/dataset_meta.json"]) == meta
 
 
 @pytest.mark.parametrize(

@@ -193,13 +193,15 @@ def test_what_is_no_textgrid(data: str) -> None:
         grid_of({"a.TextGrid": data})
 
 
-@pytest.mark.parametrize("end", range(200, len(GRID) - 20, 37))
-def test_a_file_that_ends_early(end: int) -> None:
-    """What comes before the end is imported, and the rest is one rejected line."""
-    found = grid_of({"a.TextGrid": GRID[:end]})
-    rows = spans_of(found)
-    assert rows == ROWS[: len(rows)]
-    assert told(found) == [("rejected", "file ends early", 1)]
+def test_a_file_that_ends_early() -> None:
+    """Wherever it ends: what comes before is imported, and the rest is one rejected line."""
+    for end in range(100, len(GRID) - 3):
+        if GRID[end - 1 : end + 1] == '""':
+            continue  # half of a doubled quote is a quote: nothing tells
+        found = grid_of({"a.TextGrid": GRID[:end]})
+        rows = spans_of(found)
+        assert rows == ROWS[: len(rows)], end
+        assert told(found) == [("rejected", "file ends early", 1)], end
 
 
 def test_a_size_that_is_a_lie() -> None:

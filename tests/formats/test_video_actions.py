@@ -362,6 +362,9 @@ def test_ava_of_videos_is_written_again() -> None:
     [
         ("v,0902,0.1,x,0.5,0.5,1,0", "rejected", "line is not a row of AVA"),
         ("v,0902,0.1", "rejected", "line is not a row of AVA"),
+        ("v,0902,0.1,0.1,0.5,0.5,²,0", "rejected", "line is not a row of AVA"),
+        ("v,1e300,0.1,0.1,0.5,0.5,1,0", "rejected", "timestamp is of no frame"),
+        ("v,-5,0.1,0.1,0.5,0.5,1,0", "rejected", "timestamp is of no frame"),
         ("v,0902,0.5,0.5,0.1,0.9,1,0", "rejected", "width or height is negative"),
         ("v,0902,0.5,0.5,1.2,0.9,1,0", "warning", "box reaches outside the image"),
         ("v,0902,0.1,0.1,0.5,0.5,99,0", "warning", "action is not in the list"),
@@ -374,6 +377,21 @@ def test_ava_rows_that_are_wrong(line: str, outcome: str, reason: str) -> None:
     assert told(found) == [(outcome, reason, 1)]
     assert found.ledger.lines(outcome, reason)[0]["where"] == "line 23"
     assert len(found.annotations) == (23 if outcome == "warning" else 22)
+
+
+@pytest.mark.parametrize("label", ["a{b", "}", 'say "x"', "a\\b", "größe ✓", "a\nb", "name: 3"])
+def test_ava_actions_of_any_name(label: str) -> None:
+    """Braces, quotes and breaks in a name are no end of it."""
+    item = {"key": "v/v_000000.jpg", "width": 20, "height": 10}
+    box = {"item": item["key"], "type": "box", "label": label, "x": 1.0, "y": 2.0, "w": 3.0,
+           "h": 4.0}  # fmt: skip
+    made = Example({"train": [item]}, {"train": [box]}, (Label(label), Label("other")))
+    sink, ledger, format = MemorySink(made.media), Ledger(), get_format("ava")
+    format.write(made, sink, format.check_options({}, writing=True), ledger, Progress())
+    assert ledger.groups() == []
+    found = read_back(format, open_source(sink.files))
+    assert [r["label"] for r in found.annotations] == [label]
+    assert list(found.labels) == [label, "other"]
 
 
 def test_ava_without_a_list_of_actions() -> None:

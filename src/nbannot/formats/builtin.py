@@ -18,21 +18,50 @@ class Place(NamedTuple):
     suffixes: tuple[str, ...] = ()
 
 
-# fmt: off
 BUILT_IN: dict[str, Place] = {
     "activitynet": Place("nbannot.formats.activitynet:ActivityNet", "ActivityNet", (".json",)),
     "ade20k": Place("nbannot.formats.ade20k:Ade20k", "ADE20K", (".txt", ".json")),
     "audacity": Place("nbannot.formats.audacity:Audacity", "Audacity labels", (".txt",)),
-    "automl": Place("nbannot.formats.automl:AutoML", "AutoML / Vertex AI", (".csv", ".jsonl", ".json")),
+    "automl": Place(
+        "nbannot.formats.automl:AutoML", "AutoML / Vertex AI", (".csv", ".jsonl", ".json")
+    ),
     "ava": Place("nbannot.formats.ava:Ava", "AVA actions", (".csv",)),
     "bdd100k": Place("nbannot.formats.bdd100k:BDD100K", "BDD100K", (".json",)),
     "brat": Place("nbannot.formats.brat:Brat", "brat", (".ann", ".a1", ".a2", ".rel")),
-    "camvid": Place("nbannot.formats.camvid:CamVid", "CamVid", (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")),
+    "camvid": Place(
+        "nbannot.formats.camvid:CamVid",
+        "CamVid",
+        (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"),
+    ),
     "celeba": Place("nbannot.formats.celeba:CelebA", "CelebA", (".txt", ".csv")),
     "cifar": Place("nbannot.formats.cifar:Cifar", "CIFAR-10/100", ("", ".meta", ".pkl", ".pickle")),
     "cityscapes": Place("nbannot.formats.cityscapes:Cityscapes", "Cityscapes", (".png", ".json")),
     "coco": Place("nbannot.formats.coco:Coco", "COCO", (".json", ".jsonl")),
-    "conll": Place("nbannot.formats.conll:Conll", "CoNLL", (".conll", ".conllu", ".conllup", ".conll03", ".bio", ".bioes", ".iob", ".iob2", ".ner", ".train", ".dev", ".test", ".testa", ".testb", ".annotated", ".txt", ".tsv", ".data", "")),
+    "conll": Place(
+        "nbannot.formats.conll:Conll",
+        "CoNLL",
+        (
+            ".conll",
+            ".conllu",
+            ".conllup",
+            ".conll03",
+            ".bio",
+            ".bioes",
+            ".iob",
+            ".iob2",
+            ".ner",
+            ".train",
+            ".dev",
+            ".test",
+            ".testa",
+            ".testb",
+            ".annotated",
+            ".txt",
+            ".tsv",
+            ".data",
+            "",
+        ),
+    ),
     "createml": Place("nbannot.formats.createml:CreateML", "CreateML", (".json",)),
     "ctm": Place("nbannot.formats.nist:Ctm", "CTM", (".ctm",)),
     "cvat": Place("nbannot.formats.cvat:Cvat", "CVAT for images", (".xml",)),
@@ -41,41 +70,77 @@ BUILT_IN: dict[str, Place] = {
     "darwin": Place("nbannot.formats.darwin:Darwin", "Darwin JSON (V7)", (".json",)),
     "dataloop": Place("nbannot.formats.dataloop:Dataloop", "Dataloop", (".json",)),
     "datumaro": Place("nbannot.formats.datumaro:DatumaroJson", "Datumaro", (".json",)),
-    "doccano": Place("nbannot.formats.doccano:Doccano", "doccano", (".jsonl", ".json", ".csv", ".tsv", ".ndjson")),
+    "doccano": Place(
+        "nbannot.formats.doccano:Doccano", "doccano", (".jsonl", ".json", ".csv", ".tsv", ".ndjson")
+    ),
     "dota": Place("nbannot.formats.dota:Dota", "DOTA", (".txt",)),
-    "fasttext": Place("nbannot.formats.fasttext:FastText", "fastText", (".txt", ".train", ".valid", ".test", ".dev", ".ft", ".fasttext", ".csv", ".tsv", "")),
+    "fasttext": Place(
+        "nbannot.formats.fasttext:FastText",
+        "fastText",
+        (".txt", ".train", ".valid", ".test", ".dev", ".ft", ".fasttext", ".csv", ".tsv", ""),
+    ),
     "fiftyone": Place("nbannot.formats.fiftyone:FiftyOne", "FiftyOne dataset", (".json",)),
-    "fiftyone-labels": Place("nbannot.formats.fiftyone:FiftyOneLabels", "FiftyOne image labels", (".json",)),
-    "hf-folder": Place("nbannot.formats.hf:HfFolder", "Hugging Face folder", (".jsonl", ".csv", ".parquet")),
+    "fiftyone-labels": Place(
+        "nbannot.formats.fiftyone:FiftyOneLabels", "FiftyOne image labels", (".json",)
+    ),
+    "hf-folder": Place(
+        "nbannot.formats.hf:HfFolder", "Hugging Face folder", (".jsonl", ".csv", ".parquet")
+    ),
     "hf-parquet": Place("nbannot.formats.hf:HfParquet", "Hugging Face parquet", (".parquet",)),
     "icdar": Place("nbannot.formats.icdar:Icdar", "ICDAR", (".txt",)),
     "imagefolder": Place("nbannot.formats.imagefolder:ImageFolder", "Image folder"),
-    "imagenet-txt": Place("nbannot.formats.imagenet_txt:ImagenetTxt", "ImageNet (text lists)", (".txt",)),
+    "imagenet-txt": Place(
+        "nbannot.formats.imagenet_txt:ImagenetTxt", "ImageNet (text lists)", (".txt",)
+    ),
     "kaldi": Place("nbannot.formats.kaldi:Kaldi", "Kaldi data directory", (".scp",)),
     "kinetics": Place("nbannot.formats.kinetics:Kinetics", "Kinetics", (".csv", ".json")),
     "kitti": Place("nbannot.formats.kitti:Kitti", "KITTI", (".txt",)),
-    "kitti-segmentation": Place("nbannot.formats.kitti_segmentation:KittiSegmentation", "KITTI segmentation", (".png",)),
-    "labelbox": Place("nbannot.formats.labelbox:Labelbox", "Labelbox", (".json", ".ndjson", ".jsonl")),
+    "kitti-segmentation": Place(
+        "nbannot.formats.kitti_segmentation:KittiSegmentation", "KITTI segmentation", (".png",)
+    ),
+    "labelbox": Place(
+        "nbannot.formats.labelbox:Labelbox", "Labelbox", (".json", ".ndjson", ".jsonl")
+    ),
     "labelme": Place("nbannot.formats.labelme:LabelMe", "LabelMe", (".json",)),
     "labelme-xml": Place("nbannot.formats.labelme_xml:LabelMeXml", "LabelMe XML", (".xml",)),
     "labelstudio": Place("nbannot.formats.labelstudio:LabelStudio", "Label Studio"),
     "lfw": Place("nbannot.formats.lfw:Lfw", "LFW", (".txt",)),
     "mapillary": Place("nbannot.formats.mapillary:Mapillary", "Mapillary Vistas", (".json",)),
-    "market1501": Place("nbannot.formats.market1501:Market1501", "Market-1501", (".jpg", ".jpeg", ".png", ".bmp", ".txt")),
-    "masks": Place("nbannot.formats.masks:Masks", "Segmentation masks", (".png", ".tif", ".tiff", ".bmp", ".gif", ".jpg", ".jpeg", ".webp")),
-    "mnist": Place("nbannot.formats.mnist:Mnist", "MNIST (idx, CSV)", (".gz", ".csv", ".idx3-ubyte", ".idx1-ubyte", "")),
+    "market1501": Place(
+        "nbannot.formats.market1501:Market1501",
+        "Market-1501",
+        (".jpg", ".jpeg", ".png", ".bmp", ".txt"),
+    ),
+    "masks": Place(
+        "nbannot.formats.masks:Masks",
+        "Segmentation masks",
+        (".png", ".tif", ".tiff", ".bmp", ".gif", ".jpg", ".jpeg", ".webp"),
+    ),
+    "mnist": Place(
+        "nbannot.formats.mnist:Mnist",
+        "MNIST (idx, CSV)",
+        (".gz", ".csv", ".idx3-ubyte", ".idx1-ubyte", ""),
+    ),
     "mot": Place("nbannot.formats.mot:Mot", "MOT Challenge", (".txt", ".ini", ".csv")),
     "mots": Place("nbannot.formats.mots:Mots", "MOTS", (".png", ".txt")),
     "mpii": Place("nbannot.formats.mpii:Mpii", "MPII Human Pose", (".json", ".mat")),
     "openimages": Place("nbannot.formats.openimages:OpenImages", "Open Images", (".csv",)),
     "prodigy": Place("nbannot.formats.prodigy:Prodigy", "Prodigy", (".jsonl", ".json", ".ndjson")),
-    "raven": Place("nbannot.formats.raven:Raven", "Raven selection table", (".txt", ".tsv", ".csv")),
+    "raven": Place(
+        "nbannot.formats.raven:Raven", "Raven selection table", (".txt", ".tsv", ".csv")
+    ),
     "rttm": Place("nbannot.formats.nist:Rttm", "RTTM", (".rttm",)),
     "sa1b": Place("nbannot.formats.sa1b:Sa1b", "Segment Anything (SA-1B)", (".json",)),
-    "sagemaker": Place("nbannot.formats.sagemaker:SageMaker", "SageMaker Ground Truth", (".manifest", ".jsonl", ".json")),
+    "sagemaker": Place(
+        "nbannot.formats.sagemaker:SageMaker",
+        "SageMaker Ground Truth",
+        (".manifest", ".jsonl", ".json"),
+    ),
     "scale": Place("nbannot.formats.scale:Scale", "Scale AI", (".json", ".ndjson", ".jsonl")),
     "spacy": Place("nbannot.formats.spacy:Spacy", "spaCy", (".json", ".jsonl", ".spacy")),
-    "superannotate": Place("nbannot.formats.superannotate:SuperAnnotate", "SuperAnnotate", (".json",)),
+    "superannotate": Place(
+        "nbannot.formats.superannotate:SuperAnnotate", "SuperAnnotate", (".json",)
+    ),
     "supervisely": Place("nbannot.formats.supervisely:Supervisely", "Supervisely", (".json",)),
     "table": Place("nbannot.formats.table:Table", "Table"),
     "textgrid": Place("nbannot.formats.textgrid:TextGrid", "Praat TextGrid", (".textgrid",)),
@@ -88,7 +153,6 @@ BUILT_IN: dict[str, Place] = {
     "yolo": Place("nbannot.formats.yolo:Yolo", "YOLO (Ultralytics)"),
     "yolo-darknet": Place("nbannot.formats.yolo:YoloDarknet", "YOLO (Darknet)"),
 }
-# fmt: on
 assert list(BUILT_IN) == sorted(BUILT_IN), "the table of formats is not in alphabetical order"
 
 JSON_KEYS: dict[str, tuple[str, ...]] = {

@@ -31,6 +31,7 @@ from .recordings import (
     subset_folders,
     tell_texts,
     time_order,
+    with_breaks,
 )
 from .text_lines import plain_number, text_of
 from .texts import (
@@ -109,7 +110,7 @@ class CvatTsv(Format):
             if path not in mine:
                 ledger.note("file is not of CVAT", file=path)
         for path, data in reading.files(mine):
-            _read_file(reading, recordings, path, text_of(data))
+            _read_file(reading, recordings, path, with_breaks(text_of(data)))
             yield from reading.batches()
             if reading.is_full:
                 break
@@ -151,7 +152,7 @@ class CvatTsv(Format):
 
 
 def _header(text: str) -> list[str]:
-    return [_unquoted(name) for name in text.partition("\n")[0].split("\t")]
+    return [_unquoted(name) for name in with_breaks(text).partition("\n")[0].split("\t")]
 
 
 def _unquoted(name: str) -> str:

@@ -88,6 +88,9 @@ def _look_at(look: Look, formats: Formats, root: str) -> Iterator[Candidate]:
         except Miss as miss:
             evidence = tuple(look.evidence)
             yield Candidate(name, format.title, 0.0, evidence, str(miss), root, look.take_fixes())
+        except Exception as error:  # noqa: BLE001  one format's fault is not the others'
+            text = f"looking at it failed: {error!r}. Please report it with the file."
+            yield Candidate(name, format.title, 0.0, (), text, root)
         else:
             evidence, fixes = tuple(look.evidence), look.take_fixes()
             yield Candidate(name, format.title, confidence, evidence, "", root, fixes)

@@ -19,7 +19,7 @@ from .image_files import extra_of, fitted
 from .image_records import At, as_json, candidates, document, label_of, number
 from .look import Head, Look
 from .reading import Reading
-from .recordings import RecordingFiles, Recordings, add_span, rows_as_text, stem_of
+from .recordings import RecordingFiles, Recordings, add_span, rows_as_text, stem_of, with_breaks
 from .text_lines import plain_number, text_of
 from .texts import (
     is_split,
@@ -94,7 +94,7 @@ class Kinetics(Format):
             if path.lower().endswith(".json"):
                 videos.json(path, document(data, path, reading))
             else:
-                videos.csv(path, text_of(data))
+                videos.csv(path, with_breaks(text_of(data)))
             yield from reading.batches()
         videos.recordings.leftover()
         yield from reading.rest()
@@ -158,7 +158,9 @@ def _is_json(head: Head) -> bool:
 
 def _header(text: str) -> list[str]:
     try:
-        return [name.strip() for name in next(csv.reader([text.partition("\n")[0]]), [])]
+        return [
+            name.strip() for name in next(csv.reader([with_breaks(text).partition("\n")[0]]), [])
+        ]
     except csv.Error:
         return []
 

@@ -29,6 +29,7 @@ from .recordings import (
     subset_folders,
     tell_texts,
     time_order,
+    with_breaks,
 )
 from .text_lines import plain_number, text_of
 from .texts import json_object
@@ -145,7 +146,7 @@ class Raven(Format):
 
 
 def _is_header(text: str) -> bool:
-    names = {name.strip() for name in text.partition("\n")[0].split("\t")}
+    names = {name.strip() for name in with_breaks(text).partition("\n")[0].split("\t")}
     return {_BEGIN, _END} <= names
 
 

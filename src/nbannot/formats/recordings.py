@@ -25,7 +25,7 @@ from .writing import Export, Sink, safe_path
 __all__ = [
     "RECORDING_SUFFIXES", "TOLERANCE_S", "RecordingFiles", "Recordings", "add_span", "one_line",
     "one_word", "place_of", "rows_as_text", "seconds", "stem_of", "subset_folders", "tell_texts",
-    "time_order",
+    "time_order", "with_breaks",
 ]  # fmt: skip
 
 RECORDING_SUFFIXES = (*AUDIO_SUFFIXES, *VIDEO_SUFFIXES)
@@ -348,6 +348,15 @@ def one_line(fitting: Fitting, item: Row, row: Row, text: str, what: str) -> str
     else:
         fitting.warn(item, row, f"line breaks in the {what}", f"{what} {text!r} is on one line")
     return line
+
+
+def with_breaks(text: str) -> str:
+    r"""Return a text whose lines end with a lone carriage return with line feeds there.
+
+    >>> with_breaks("a\rb"), with_breaks("a\r\nb")
+    ('a\nb', 'a\r\nb')
+    """
+    return text if "\n" in text else text.replace("\r", "\n")
 
 
 def rows_as_text(rows: Iterable[Sequence[Any]], delimiter: str = ",") -> str:

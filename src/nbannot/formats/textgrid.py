@@ -36,7 +36,7 @@ from .writing import Export, Sink
 __all__ = ["TextGrid"]
 
 _SUFFIX = ".textgrid"
-_TOKEN = re.compile(r'"((?:[^"]|"")*)"|!\s[^\n]*|(<[^>\n]*>)|([^\s"]+)')
+_TOKEN = re.compile(r'"([^"]*(?:""[^"]*)*)"(?!")|!\s[^\n]*|(<[^>\n]*>)|([^\s"]+)')
 _BINARY = b"ooBinaryFile"
 _INTERVALS = "IntervalTier"
 _POINTS = ("TextTier", "PointTier")

@@ -25,8 +25,10 @@ __all__ = ["FRAMES", "NAME", "Reader", "action_lists", "actions", "is_mine", "nu
 
 FRAMES = "frames"
 NAME = re.compile(r"ava_(.+?)_v\d[\d.]*(?:_.*)?\.csv", re.IGNORECASE)
-_ENTRY = re.compile(r"(?:label|item)\s*\{([^{}]*)\}")
+_ENTRY = re.compile(r'(?:label|item)\s*\{((?:[^{}"]|"(?:[^"\\]|\\.)*")*)\}')
 _FIELD = re.compile(r'(\w+)\s*:\s*(?:"((?:[^"\\]|\\.)*)"|(-?\d+))')
+_ACTION = re.compile(r"[0-9]{1,9}")
+_MAX_FRAME = 2**53
 _RELATIVE_TO = 2.0  # coordinates from here on are no part of a width or height
 _PROBED = 200
 
@@ -45,7 +47,7 @@ def _is_row(cells: Sequence[str]) -> bool:
         return True  # no person in this frame
     values = [seconds(cell) for cell in cells[2:6]]
     action = cells[6].strip()
-    return None not in values and (action == "" or action.isdigit()) and all(
+    return None not in values and (action == "" or _ACTION.fullmatch(action) is not None) and all(
         cell.strip() == "" or seconds(cell) is not None for cell in cells[7:]
     )  # fmt: skip
 
@@ -181,8 +183,12 @@ class Reader:
             x1, x2, y1, y2 = x1 * size[0], x2 * size[0], y1 * size[1], y2 * size[1]
         values: Row = {"label": self._label(cells[6], at), **_person(cells)}
         if not frames:
-            time = seconds(cells[1]) or 0.0
-            values["frame"] = round(time * (self._fps or 1.0))
+            moment = (seconds(cells[1]) or 0.0) * (self._fps or 1.0)
+            if not 0 <= moment < _MAX_FRAME:
+                text = f"its timestamp is {cells[1]}"
+                reading.reject("timestamp is of no frame", **at.line(text))
+                return
+            values["frame"] = round(moment)
         add_box(reading, item, at, [x1, y1, x2 - x1, y2 - y1], size, **values)
 
     def _add(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ...geometry import bounds
 from ...schema import ANNOTATIONS, offsets, table
-from .columns import extra_of, split_attributes, texts_of
+from .columns import extra_of, instances_as_tracks, split_attributes, texts_of
 from .geometry import Geometry, geometry_of
 from .json import Document
 from .labels import ident
@@ -50,13 +50,17 @@ class AnnotationReader:
         corners: boxes are written as x1, y1, x2, y2.
         twins: objects shared with other files of the subset.
         is_first: is this the first of these files?
+        layer: name of the layer of predictions that all are in.
+        frames: frame of its video that each item is, from number `first` on; NaN: of none.
     """
 
     def __init__(
         self, document: Document, lines: Lines, items: Mapping[Any, int],
         names: dict[Any, str], sizes: Floats, keys: Sequence[str], first: int, *,
         corners: bool = False, twins: Twins | None = None, is_first: bool = True,
+        layer: str | None = None, frames: Floats | None = None,
     ) -> None:  # fmt: skip
+        self._layer, self._frames = layer, frames
         self._document, self._lines, self._items = document, lines, items
         self._names, self._declared = names, bool(names)
         self._sizes, self._first = sizes, first
@@ -198,6 +202,11 @@ class AnnotationReader:
             columns["track"] = [
                 o if t is None else str(t) for t, o in zip(tracks, own, strict=True)
             ]
+        if self._layer is not None:
+            columns["layer"] = pa.repeat(self._layer, count)
+        if self._frames is not None:
+            columns["frame"] = pa.array(self._frames[items - self._first], from_pandas=True)
+            instances_as_tracks(records, columns)
         self._add_segmentation(columns, kinds, polygons, masks)
         rows = table(columns, ANNOTATIONS)
         self._lines.ledger.split(int((double & ~known).sum()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ from .json import loads, plain_json
 from .records import Annotation
 from .segmentation import ABSENT, Odd
 
-__all__ = ["extra_of", "split_attributes", "tails", "texts_of"]
+__all__ = ["extra_of", "instances_as_tracks", "split_attributes", "tails", "texts_of"]
 
 
 class _Attributes(NamedTuple):
@@ -90,6 +91,18 @@ def texts_of(captions: Sequence[Raw]) -> list[str | None]:
 
 
 _NULL = b"null"
+_INSTANCE = re.compile(r'"instance_id":("(?:[^"\\]|\\.)*"|-?\d+)')
+
+
+def instances_as_tracks(records: Sequence[Annotation], columns: dict[str, Any]) -> None:
+    """Give those of a video that have an `instance_id` and no track that as their track."""
+    tracks = list(columns.get("track") or [None] * len(records))
+    for i, record in enumerate(records):
+        found = _INSTANCE.search(record.more) if record.more and tracks[i] is None else None
+        if found is not None:
+            tracks[i] = str(loads(found[1]))
+    if tracks.count(None) < len(tracks):
+        columns["track"] = tracks
 
 
 def extra_of(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,11 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ...geometry import bounds, mask_to_rle, rings_to_mask
+from ...geometry import bounds
 from ...ledger import Ledger
 from ...schema import Batch
 from ..writing import annotation_ranks
 from .columns import tails
+from .outlines import as_written
 from .segmentation import list_array
 
 if TYPE_CHECKING:
@@ -35,12 +35,17 @@ Integers = NDArray[np.int64]
 
 
 class Encoder:
-    """Turns batches into text, per task file: objects, each with a comma before it."""
+    """Turns batches into text, per task file: objects, each with a comma before it.
+
+    `outlines` says how polygons and masks are written (see `as_written`); types `left_out` are
+    written elsewhere.
+    """
 
     def __init__(
         self, category_of: Callable[[str | None], int | None], objects: Ids, tags: Ids,
-        ledger: Ledger,
+        ledger: Ledger, *, outlines: str = "given", left_out: frozenset[str] = frozenset(),
     ) -> None:  # fmt: skip
+        self._outlines, self._left_out = outlines, left_out
         self._category_of, self._ledger = category_of, ledger
         self._objects, self._tags, self._texts = objects, tags, type(tags)(1)
         self.ungrouped = 0
@@ -61,7 +66,7 @@ class Encoder:
         types = np.array(rows["type"].to_pylist(), object)
         if not len(types):
             return dict
-        rows = self._without_holes(rows, types, batch, ranks[places])
+        rows = as_written(rows, types, batch, ranks[places], self._outlines, self._ledger)
         types = np.array(rows["type"].to_pylist(), object)
         tasks = np.array([_TASK[t] for t in types.tolist()], object)
         partners = _partners(rows, types)
@@ -100,7 +105,8 @@ class Encoder:
         rows = batch.annotations
         types, items = rows["type"].to_pylist(), rows["item"].to_pylist()
         bad = ~_finite(rows)
-        if not bad.any() and set(types) <= _TASK.keys() and images.keys() >= set(items):
+        known = _TASK.keys() - self._left_out
+        if not bad.any() and set(types) <= known and images.keys() >= set(items):
             return rows, np.arange(len(rows))
         numbers, names = batch.items["item"].to_pylist(), batch.items["key"].to_pylist()
         key_of = dict(zip(numbers, names, strict=True))
@@ -108,6 +114,8 @@ class Encoder:
         for i, (kind, item) in enumerate(zip(types, items, strict=True)):
             if item not in images:
                 reason, text = "annotation of no image", "it is on no image"
+            elif kind in self._left_out:
+                continue  # it is written elsewhere
             elif kind not in _TASK:
                 reason, text = f"{kind} can't be held", f"COCO has no {kind.replace('_', ' ')}"
             elif bad[i]:
@@ -121,38 +129,6 @@ class Encoder:
                 reason, file=key, record=record, item=key, message=f"{record} of {key}: {text}"
             )
         return rows.take(pa.array(keep, pa.int64())), np.array(keep, np.int64)
-
-    def _without_holes(
-        self, rows: pa.Table, types: NDArray[Any], batch: Batch, ranks: NDArray[np.int64]
-    ) -> pa.Table:
-        # COCO's polygons are a union of rings: one with a hole is written as a mask.
-        if rows["rings"].null_count == len(rows):
-            return rows
-        rings = rows["rings"].to_pylist()
-        holed = [i for i, r in enumerate(rings) if types[i] == "polygon" and min(r or [1]) < 0]
-        if not holed:
-            return rows
-        names = ("item", "width", "height", "key")
-        told = zip(*(batch.items[n].to_pylist() for n in names), strict=True)
-        items = {item: (width, height, key) for item, width, height, key in told}
-        changed = {n: rows[n].to_pylist() for n in ("type", "mask", "mask_height", "mask_width")}
-        for i in holed:
-            points = rows["points"][i].as_py()
-            width, height, key = items[rows["item"][i].as_py()]
-            width = width or math.ceil(max(points[::2]))
-            height = height or math.ceil(max(points[1::2]))
-            changed["type"][i] = "mask"
-            changed["mask"][i] = mask_to_rle(rings_to_mask(points, rings[i], height, width))
-            changed["mask_height"][i], changed["mask_width"][i] = height, width
-            record = f"annotation {ranks[i]}"
-            text = f"{record} of {key} has a hole: it is written as a mask, {width}x{height} pixels"
-            self._ledger.warn(
-                "polygon written as a mask", file=key, record=record, item=key, message=text
-            )
-        for name, values in changed.items():
-            at = rows.schema.get_field_index(name)
-            rows = rows.set_column(at, name, pa.array(values, rows.schema.field(name).type))
-        return rows
 
 
 def _finite(rows: pa.Table) -> NDArray[np.bool_]:

@@ -35,6 +35,17 @@ class Coco(Format):
     the last digit; area, iscrowd and unknown keys are in `extra`; CVAT's attributes occluded,
     rotation, track_id and keyframe in their columns.
 
+    **Results** (a list of detections, with image_id, category_id and score) are a layer of
+    predictions, named after the file, on the images of the COCO file beside it; alone, on items
+    that are named by the image ids, with labels "category 3".
+
+    **Videos.** Images with video_id and frame_id (CocoVID, TAO) are items whose annotations have
+    `track` and `frame`. The tracks of YouTube-VIS (`videos` with file_names, annotations with
+    lists per frame) are taken apart: each frame is an item, each entry a row.
+
+    **Written** are polygons and masks as they are, or as one kind (`segmentation`), or painted
+    (`panoptic`): one PNG per image, where a pixel has one segment; what is covered is told.
+
     **Ids** are opaque keys: 0 and 2**63 are good ids. Categories of one name stay apart.
 
     **What is malformed** is mended with a warning where its meaning is clear (numbers as text, a
@@ -72,19 +83,36 @@ class Coco(Format):
         ),
     )  # fmt: skip
 
+    write_options = (
+        Option(
+            "segmentation", "choice", "given",
+            "How outlines are written: as they are, masks as polygons, or polygons as run lengths",
+            ("given", "polygons", "rle"),
+        ),
+        Option(
+            "panoptic", "bool", False,
+            "Paint polygons and masks into one PNG per image, with panoptic_<subset>.json: a pixel "
+            "has one segment, the topmost",
+        ),
+    )  # fmt: skip
+
     def requires(self, look: Look) -> float:
         """Look for a JSON file with images and annotations that name them by image_id."""
         from .layout import json_files, shape_of
 
         files = json_files(look.source)
         look.need(files, "no JSON file")
-        missing = ""
+        missing, results = "", 0.0
         for path in files[:_HEADS]:
             shape = shape_of(look.head(path), path)
             if shape.confidence:
                 look.found(f"{path}: {shape.evidence}")
-                return shape.confidence
+                if not shape.is_results:
+                    return shape.confidence
+                results = shape.confidence  # what they are about may lie beside
             missing = missing or f"{path}: {shape.missing}"
+        if results:
+            return results
         raise Miss(missing)
 
     def read(
@@ -108,8 +136,7 @@ class Coco(Format):
         ledger: Ledger,
         progress: Progress,
     ) -> None:
-        """Write annotations/<task>_<subset>.json and images/<subset>/."""
+        """Write annotations/<task>_<subset>.json, images/<subset>/, and PNG files of segments."""
         from .write import write_coco
 
-        self.check_options(options, writing=True)
-        write_coco(export, sink, ledger, progress)
+        write_coco(export, sink, self.check_options(options, writing=True), ledger, progress)

@@ -38,6 +38,7 @@ from .image_names import (
 )  # fmt: skip
 from .json import Document, loads, plain_json
 from .layout import Part, near
+from .videos import frame_name
 
 __all__ = ["Ids", "Images"]
 
@@ -71,6 +72,7 @@ class Images:
         self._files: list[str] = []  # per row, where its image was met first
         self._places: list[int] = []
         self._records: dict[int, str] = {}  # row -> what the ledger calls it, if unusual
+        self._wheres: dict[int, str] = {}  # row -> its place in the file, if unusual
 
     def __len__(self) -> int:
         return len(self._places)
@@ -89,6 +91,23 @@ class Images:
         """Return (width, height) of each item, shape (n, 2), NaN where not known."""
         sides = [self._columns["width"], self._columns["height"]]
         return np.array(sides, np.float64).T.reshape(-1, 2)
+
+    def frames(self) -> NDArray[np.float64]:
+        """Return the number of each item in its video, as COCO's videos say it; NaN: not said."""
+        metas = self._metas()
+        found = [meta.get("frame_id", meta.get("frame_index")) for meta in metas]
+        return np.array([f if type(f) is int and 0 <= f < 2**53 else np.nan for f in found])
+
+    def frame_numbers(self) -> Ids:
+        """Return the number of each item that is a frame, by the id of its video and its own."""
+        return {
+            frame_name(meta["video_id"], meta["frame_id"]): self.first + row
+            for row, meta in enumerate(self._metas())
+            if "video_id" in meta and "frame_id" in meta
+        }
+
+    def _metas(self) -> list[dict[str, Any]]:
+        return [loads(meta) if meta else {} for meta in self._columns["meta"]]
 
     def add(
         self, document: Document, part: Part, progress: Progress, limit: int | None = None
@@ -112,7 +131,8 @@ class Images:
                 known = None if limit is None or is_first else {k.encode() for k in self.keys}
                 for at, image in enumerate(_decode(document, chunk), start):
                     if known is None or _may_be(image, known):
-                        self._one(image, at, part, folders, ids, mine, limit)
+                        where = document.image_place_of and document.image_place_of(at)
+                        self._one(image, at, part, folders, ids, mine, limit, where)
             progress.advance(len(chunk))
             # A file after the first may name the same images anywhere in its list.
             if limit is not None and is_first and len(self) >= limit:
@@ -190,9 +210,9 @@ class Images:
 
     def _one(
         self, image: Any, at: int, part: Part, folders: Sequence[str], ids: Ids, mine: set[str],
-        limit: int | None,
+        limit: int | None, where: str | None,
     ) -> None:  # fmt: skip
-        say = Line(self._ledger, part.path, f"$.images[{at}]", f"images[{at}]")
+        say = Line(self._ledger, part.path, where or f"$.images[{at}]", f"images[{at}]")
         if not isinstance(image, dict):
             say.reject("the image is not an object", "an entry of images is not an object")
             return
@@ -268,6 +288,8 @@ class Images:
         if given is not None and given != name.key:
             image = {"file_name": Raw(json.dumps(given).encode()), **image}
         row = len(self)
+        if not say.where.startswith("$.images["):
+            self._wheres[row] = say.where
         self._numbers[name.key] = row
         self._files.append(part.path)
         self._places.append(at)
@@ -306,7 +328,7 @@ class Images:
             self._ledger.warn(
                 "the image file is missing",
                 file=[self._files[row] for row in rows],
-                where=[f"$.images[{self._places[row]}]" for row in rows],
+                where=[self._wheres.get(row, f"$.images[{self._places[row]}]") for row in rows],
                 record=[self._record(row) for row in rows],
                 item=[self.keys[row] for row in rows],
                 message=[f"{self.keys[row]} is not in {self._source.name}" for row in rows],

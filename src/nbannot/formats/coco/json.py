@@ -52,6 +52,9 @@ class Document:
     ) -> None:  # fmt: skip
         self.path, self.data = path, data
         self.images, self.annotations, self.rest = images, annotations, rest
+        # How the ledger calls annotation `i` (its JSON path, its name) and image `i`, if unusual.
+        self.place_of: Callable[[int], tuple[str, str]] | None = None
+        self.image_place_of: Callable[[int], str] | None = None
         # Do the records lie in `data` one after the other, with commas between?
         self._base = address(data) if contiguous else None
 
@@ -71,7 +74,9 @@ class Document:
     def only(self, places: Sequence[int]) -> Document:
         """Return a document with these annotations and nothing else, free of the file's bytes."""
         some = [Raw(bytes(self.annotations[i])) for i in places]
-        return Document(self.path, b"", [], some, {}, contiguous=False)
+        found = Document(self.path, b"", [], some, {}, contiguous=False)
+        found.place_of = self.place_of
+        return found
 
     def annotations_of(self, image_ids: list[object]) -> list[int]:
         """Return the positions of the annotations that may be on these images, in order.
@@ -109,8 +114,8 @@ class Document:
         return low
 
 
-def open_document(source: Source, path: str, ledger: Ledger) -> Document:
-    """Read and split a COCO file.
+def open_document(source: Source, path: str, ledger: Ledger, *, results: bool = False) -> Document:
+    """Read and split a COCO file, or a list of `results`, which become its annotations.
 
     Raises:
         BrokenFileError: it is not JSON, or not the JSON of a COCO file.
@@ -118,15 +123,16 @@ def open_document(source: Source, path: str, ledger: Ledger) -> Document:
     data = _utf8(read_buffer(source, path), path, ledger)
     if path.lower().endswith(LINE_SUFFIXES):
         return _from_lines(path, data[:], ledger)
+    split = _split_list if results else _split
     try:
-        return _split(path, data, ledger)
+        return split(path, data, ledger)
     except (msgspec.DecodeError, RecursionError) as error:
         first = error
     mended = _mended(path, data, ledger)
     if mended is data:
         raise broken_json(path, data, first) from first
     try:
-        return _split(path, mended, ledger)
+        return split(path, mended, ledger)
     except (msgspec.DecodeError, RecursionError) as error:
         raise broken_json(path, mended, error) from error
 
@@ -189,6 +195,14 @@ def _split(path: str, data: Buffer, ledger: Ledger) -> Document:
     return Document(path, data, top.images, top.annotations, rest)
 
 
+def _split_list(path: str, data: Buffer, ledger: Ledger) -> Document:
+    del ledger
+    found: list[Raw] = msgspec.json.decode(data, type=list[Raw])
+    document = Document(path, data, [], found, {})
+    document.place_of = lambda at: (f"$[{at}]", f"result #{at + 1}")
+    return document
+
+
 def _split_odd(path: str, data: Buffer, ledger: Ledger) -> Document:
     # `images` or `annotations` is not a list: an object keyed by id, null, or this is no COCO.
     try:
@@ -196,8 +210,8 @@ def _split_odd(path: str, data: Buffer, ledger: Ledger) -> Document:
     except msgspec.ValidationError as error:
         raise BrokenFileError(
             "The JSON is not an object with images and annotations", where=path,
-            hint="COCO results (a list of detections) name images by id only: import them into "
-            "the task that holds those images.",
+            hint="A list is read where its objects have image_id, category_id, score and a bbox, "
+            "segmentation or keypoints.",
         ) from error  # fmt: skip
     parts = {}
     for name in _COUNTED:

@@ -21,17 +21,21 @@ _SPLIT = re.compile(
 )
 _FILE_FOLDERS = ("annotations", "annotation", "labels", "ann", "json")
 _GEOMETRY = {"bbox", "segmentation", "category_id", "caption", "keypoints", "segments_info"}
-_HINTS = {"images", "image_id", "file_name", "categories"}
+_HINTS = {"images", "image_id", "file_name", "categories", "file_names", "video_id"}
 _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"(\s*:)?|[{}\[\]]')
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What the head of a JSON file shows: is it COCO (`confidence` > 0), or why not (`missing`)."""
+    """What the head of a JSON file shows: is it COCO (`confidence` > 0), or why not (`missing`).
+
+    `is_results` says that it is a list of a model's results.
+    """
 
     confidence: float = 0.0
     evidence: str = ""
     missing: str = ""
+    is_results: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,8 @@ class Part:
 
     `split` is the subset as its name or folder says ("val2017"; None: not said), `subset` the
     same made unique in the source. Several parts of one subset (instances, keypoints, captions)
-    describe the same images.
+    describe the same images. `layer` is the name of the layer of predictions, where the file is
+    a list of results.
     """
 
     path: str
@@ -48,6 +53,7 @@ class Part:
     task: str
     split: str | None
     subset: str | None
+    layer: str | None = None
 
 
 def json_files(source: Source) -> list[str]:
@@ -79,14 +85,12 @@ def shape_of(head: Head, path: str = "") -> Shape:
     top, images = keys.get("", set()), keys.get("images", set())
     annotations, categories = keys.get("annotations", set()), keys.get("categories", set())
     if head.json_start == "[":
-        if "image_id" in top and ({"category_id", "score"} <= top or "caption" in top):
-            return Shape(
-                missing="COCO results name images by id only: import them into the task that "
-                "holds those images"
-            )
-        return Shape(missing="a list, where COCO has an object with images and annotations")
-    if "videos" in top and annotations & {"segmentations", "bboxes"}:
-        return Shape(missing="YouTube-VIS (one annotation per track of a video) is not read yet")
+        return _results(top)
+    videos = keys.get("videos", set())
+    if "video_id" in annotations and annotations & {"segmentations", "bboxes"}:
+        return Shape(0.95, "tracks of videos with video_id and segmentations or bboxes")
+    if "videos" in top and "file_names" in videos:
+        return Shape(0.9, "videos with file_names of their frames")
     if "image_id" in annotations and annotations & _GEOMETRY:
         what = sorted(annotations & _GEOMETRY)
         return Shape(0.95, f"annotations with image_id, {', '.join(what)}")
@@ -101,17 +105,50 @@ def shape_of(head: Head, path: str = "") -> Shape:
     return Shape(missing="no images or annotations with an image_id")
 
 
-def find_parts(source: Source) -> tuple[list[Part], dict[str, str]]:
-    """Return the COCO files of a source, and of each other JSON file why it is none."""
+def _results(keys: set[str]) -> Shape:
+    # Of a list, by the keys of its elements.
+    geometry = keys & {"bbox", "segmentation", "keypoints"}
+    if {"image_id", "category_id", "score"} <= keys and geometry:
+        what = ", ".join(sorted(geometry))
+        evidence = f"a list of results: image_id, category_id, score, {what}"
+        return Shape(0.9, evidence, is_results=True)
+    if {"image_id", "caption"} <= keys <= {"image_id", "caption", "id", "score"}:
+        return Shape(0.9, "a list of captions with image_id", is_results=True)
+    if {"video_id", "category_id", "score"} <= keys and keys & {"segmentations", "bboxes"}:
+        evidence = "a list of results: video_id, category_id, score, lists per frame"
+        return Shape(0.9, evidence, is_results=True)
+    return Shape(missing="a list, where COCO has an object with images and annotations")
+
+
+def find_parts(source: Source) -> tuple[list[Part], list[Part], dict[str, str]]:
+    """Return the COCO files of a source, its results, and of each other JSON file why it is none.
+
+    Results have the subset that their names say, and each a layer of its own.
+    """
     look = Look(source)
-    parts, others = [], {}
+    parts, results, others = [], [], {}
     for path in json_files(source):
         shape = shape_of(look.head(path), path)
-        if shape.confidence or source.main == path:
+        if shape.is_results:
+            results.append(path)
+        elif shape.confidence or source.main == path:
             parts.append(_part(path))
         else:
             others[path] = shape.missing
-    return _apart(sorted(parts, key=lambda p: p.path)), others
+    return _apart(sorted(parts, key=lambda p: p.path)), _layers(sorted(results)), others
+
+
+def _layers(paths: list[str]) -> list[Part]:
+    # Named after the files; where two have one name, by their folders too.
+    stems = [_stem(path) for path in paths]
+    layers = []
+    for path, stem in zip(paths, stems, strict=True):
+        part = _part(path)
+        said = _SPLIT.search(stem)
+        split = said[1] if said is not None else part.subset if _in_split(part.root) else None
+        name = stem if stems.count(stem) == 1 else path.rpartition(".")[0]
+        layers.append(Part(path, part.root, part.task, split, split, name))
+    return layers
 
 
 def near(part: Part, source: Source) -> list[str]:

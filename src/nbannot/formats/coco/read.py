@@ -6,17 +6,20 @@ import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
+import numpy as np
 from msgspec import Raw
+from numpy.typing import NDArray
 
 from ...errors import BrokenFileError
 from ...ledger import Ledger
 from ...media.kinds import IMAGE_SUFFIXES
 from ...progress import Progress
 from ...schema import Batch
-from ...sources.base import Source
+from ...sources.base import Listing, Source
 from ..media_index import MediaIndex
 from .annotations import AnnotationReader
 from .images import Ids, Images
@@ -25,7 +28,9 @@ from .labels import Labels
 from .layout import Part, find_parts
 from .panoptic import PanopticReader, is_panoptic
 from .records import Lines, decode
+from .results import choose_subsets, on_named_images, say_alone, say_resolved
 from .twins import Twins
+from .videos import has_frames, has_tracks, has_videos, split_tracks
 
 __all__ = ["read_coco"]
 
@@ -51,23 +56,44 @@ def read_coco(
     limit: int | None,
 ) -> Iterator[Batch]:
     """Yield the batches of a COCO dataset: per subset its items, then its annotations."""
-    parts, others = find_parts(source)
-    if not parts:
+    parts, results, others = find_parts(source)
+    if not parts and not results:
         why = next(iter(others.values()), "no JSON file")
         raise BrokenFileError(f"There is no COCO file in {source.name}: {why}", where=source.name)
     for path, why in others.items():
         ledger.note("a JSON file is not COCO", file=path, message=f"{path} was not read: {why}")
-    index = MediaIndex(source.files) if source.files.with_suffix(*IMAGE_SUFFIXES) else None
+    index = None
+    if source.files.with_suffix(*IMAGE_SUFFIXES):
+        index = MediaIndex(_without_segments(source.files, parts))
     labels = Labels(ledger)
+    if parts:
+        about = choose_subsets(results, parts, source, ledger)
+        results = [replace(part, subset=about[part.path]) for part in results]
+    else:
+        parts, results = results, []
+    held: dict[str | None, _Subset] = {}
+    corners = options.get("boxes") == "xyxy"
     first = 0
     for subset, group in groupby(sorted(parts, key=_place), key=lambda p: p.subset):
         images = Images(source, index, subset, ledger, first)
         left = None if limit is None else limit - first
         reader = _Subset(source, list(group), images, labels, ledger, progress)
-        yield from reader.batches(left, corners=options.get("boxes") == "xyxy")
+        yield from reader.batches(left, corners=corners)
+        held |= {subset: reader} if results else {}
         first = images.following
         if limit is not None and first >= limit:
-            return
+            break
+    for part in results:
+        if part.subset in held:  # else its images are beyond the limit
+            yield from held[part.subset].results(part, limit, corners=corners)
+
+
+def _without_segments(files: Listing, parts: list[Part]) -> Listing:
+    # The PNG files of segments are no images, though they may have the names of such.
+    folders = tuple(f"{p.path.rpartition('.')[0]}/" for p in parts if p.task == "panoptic")
+    if not folders:
+        return files
+    return Listing([path for path in files if not path.startswith(folders)])
 
 
 def _place(part: Part) -> tuple[str, int, str]:
@@ -87,6 +113,8 @@ class _Subset:
         self._ids: dict[str, Ids] = {}
         self._names: dict[str, dict[Any, str]] = {}
         self._twins = Twins()
+        self._is_video = False
+        self._frames: NDArray[np.float64] | None = None
         # Files that are not read again, and the positions of their annotations.
         self._kept: dict[str, tuple[Document, Sequence[int]]] = {}
 
@@ -95,12 +123,13 @@ class _Subset:
             self._survey(part, limit)
         first = self._images.first
         yield Batch(items=self._images.finish(), labels=self._labels.all())
+        self._frames = self._images.frames() if self._is_video else None
         sizes, keys = self._images.sizes(), self._images.keys
         for part in self._parts:
             kept = part.path in self._kept
             document, places = self._kept.pop(part.path) if kept else self._again(part)
             names, ids = self._names[part.path], self._ids[part.path]
-            lines = Lines(self._ledger, part.path)
+            lines = Lines(self._ledger, part.path, document.place_of)
             self._progress.start("Reading annotations", len(places), "annotations")
             if is_panoptic(document):
                 painted = PanopticReader(self._source, part, lines, ids, names, sizes, keys, first)
@@ -108,20 +137,34 @@ class _Subset:
                 continue
             reader = AnnotationReader(
                 document, lines, ids, names, sizes, keys, first, corners=corners,
-                twins=self._twins, is_first=part is self._parts[0],
+                twins=self._twins, is_first=part is self._parts[0], layer=part.layer,
+                frames=self._frames,
             )  # fmt: skip
             yield from self._annotations(document, places, reader)
             self._afterwards(reader, part)
 
     def _again(self, part: Part) -> tuple[Document, Sequence[int]]:
         # Of several large files only one is in memory at a time.
-        document = open_document(self._source, part.path, Ledger())
+        document = self._open(part, Ledger())
         return document, range(len(document.annotations))
+
+    def _open(self, part: Part, ledger: Ledger) -> Document:
+        if part.layer is not None:
+            return on_named_images(self._open_results(part, ledger))
+        document = open_document(self._source, part.path, ledger)
+        return split_tracks(document, ledger) if has_frames(document) else document
+
+    def _open_results(self, part: Part, ledger: Ledger) -> Document:
+        document = open_document(self._source, part.path, ledger, results=True)
+        return split_tracks(document, ledger, results=True) if has_tracks(document) else document
 
     def _survey(self, part: Part, limit: int | None) -> None:
         # Take the images and categories of a file; its annotations come later.
         self._progress.start(f"Reading {part.path}")
-        document = open_document(self._source, part.path, self._ledger)
+        document = self._open(part, self._ledger)
+        if part.layer is not None:
+            say_alone(part, self._ledger)
+        self._is_video = self._is_video or has_videos(document)
         self._progress.start("Reading images", len(document.images), "images")
         ids = self._images.add(document, part, self._progress, limit)
         self._ids[part.path] = ids
@@ -147,6 +190,31 @@ class _Subset:
         for raws, chosen in self._chunks(document, places, CHUNK):
             records = decode(document, raws, chosen, quiet)
             self._twins.expect([ids.get(r.image_id) for r in records], records)
+
+    def results(self, part: Part, limit: int | None, *, corners: bool) -> Iterator[Batch]:
+        """Yield what a model found on the images of this subset."""
+        self._progress.start(f"Reading {part.path}")
+        document = self._open_results(part, self._ledger)
+        say_resolved(part, self._ledger)
+        ids: Ids = {}
+        names: dict[Any, str] = {}
+        for other in self._parts:
+            ids = {**self._ids[other.path], **ids}
+            names = {**self._names[other.path], **names}
+        if self._is_video:
+            ids = {**self._images.frame_numbers(), **ids}
+        places: Sequence[int] = range(len(document.annotations))
+        if limit is not None:
+            places = document.annotations_of(list(ids))
+            document = document.only(places)
+        sizes, keys, first = self._images.sizes(), self._images.keys, self._images.first
+        reader = AnnotationReader(
+            document, Lines(self._ledger, part.path, document.place_of), ids, names, sizes, keys,
+            first, corners=corners, layer=part.layer, frames=self._frames,
+        )  # fmt: skip
+        self._progress.start("Reading results", len(places), "annotations")
+        yield from self._annotations(document, places, reader)
+        self._afterwards(reader, part)
 
     def _annotations(
         self, document: Document, places: Sequence[int], reader: AnnotationReader

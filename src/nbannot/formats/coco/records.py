@@ -61,8 +61,12 @@ _parts = msgspec.json.Decoder(list[dict[str, Raw]])
 class Lines:
     """Writes the ledger lines about the annotations of one file."""
 
-    def __init__(self, ledger: Ledger, path: str) -> None:
+    def __init__(
+        self, ledger: Ledger, path: str,
+        place_of: Callable[[int], tuple[str, str]] | None = None,
+    ) -> None:  # fmt: skip
         self.ledger, self.path = ledger, path
+        self._place_of = place_of
         self.item_key: Callable[[Any], str] = lambda image_id: ""
         self.noun = "annotation id"
         self._named: dict[str, int] = {}
@@ -83,8 +87,12 @@ class Lines:
         if record.id is None or self._named.setdefault(name, record.at) != record.at:
             name = f"annotations[{record.at}]"
             called = name if record.id is None else called
+        where = f"$.annotations[{record.at}]"
+        if self._place_of is not None:
+            where, name = self._place_of(record.at)
+            called = name
         write(
-            reason, file=self.path, where=f"$.annotations[{record.at}]", record=name,
+            reason, file=self.path, where=where, record=name,
             item=self.item_key(record.image_id), message=f"{called}: {message}",
         )  # fmt: skip
 

@@ -2,7 +2,8 @@
 
 ``annotations/instances_<subset>.json`` holds boxes, polygons and masks, ``person_keypoints_`` the
 skeletons (with the outline of the object that they belong to), ``labels_`` the tags (Datumaro's
-convention), ``captions_`` the texts; images are ``images/<subset>/<key>``.
+convention), ``captions_`` the texts, and ``panoptic_``, where asked for, the polygons and masks;
+images are ``images/<subset>/<key>``.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any, BinaryIO
@@ -25,6 +26,7 @@ from ..writing import Export, Sink, safe_path
 from .encode import Encoder
 from .json import loads, plain_json
 from .labels import category_of, ident
+from .panoptic_write import PAINTED, Painter
 
 __all__ = ["write_coco"]
 
@@ -32,14 +34,17 @@ _WORKERS = 2  # numbers become text without Python's lock
 _UNSAFE = re.compile(r'[\\/:*?"<>|\x00-\x1f]')
 _OWN = ("id", "file_name", "width", "height")
 _OWN_KEY = re.compile(r'"(?:id|file_name|width|height)"')
+_FRAME_KEY = re.compile(r'"frame_(?:id|index)":')
 _TASKS = ("instances", "person_keypoints", "labels", "captions")
 _UNKEPT = {
     "layer": "layer", "set": "annotator's set", "number": "number", "start": "start",
-    "end": "end", "frame": "frame",
+    "end": "end",
 }  # fmt: skip
 
 
-def write_coco(export: Export, sink: Sink, ledger: Ledger, progress: Progress) -> None:
+def write_coco(
+    export: Export, sink: Sink, options: Mapping[str, Any], ledger: Ledger, progress: Progress
+) -> None:
     """Write `export` to `sink`."""
     taken: set[str] = set()
     categories = _Categories(export.labels, ledger)
@@ -52,7 +57,7 @@ def write_coco(export: Export, sink: Sink, ledger: Ledger, progress: Progress) -
         if name != (subset or DEFAULT_SUBSET):
             text = f"subset {subset!r} is written as {name!r}: its name is part of file names"
             ledger.note("a subset is named otherwise", message=text)
-        _Subset(export, subset, name, sink, categories, ledger, progress, lost).write()
+        _Subset(export, subset, name, sink, options, categories, ledger, progress, lost).write()
     for what, count in lost.items():
         ledger.note("no place in COCO", message=f"{what} of {count:,} annotations")
 
@@ -84,9 +89,11 @@ class _Categories:
             self.ids[name] = max(self.ids.values(), default=0) + 1
         return self.ids[name]
 
-    def text(self) -> str:
-        """Return the categories as JSON."""
-        made = (category_of(label, self.ids[name]) for name, label in self._labels.items())
+    def text(self, *, panoptic: bool = False) -> str:
+        """Return the categories as JSON; in panoptic files each is said to be a thing or not."""
+        made = [category_of(label, self.ids[name]) for name, label in self._labels.items()]
+        if panoptic:
+            made = [{**category, "isthing": category.get("isthing", 1)} for category in made]
         return "[" + ",\n".join(plain_json(c) for c in made) + "]"
 
 
@@ -130,8 +137,8 @@ class _Subset:
     """Writes the files of one subset."""
 
     def __init__(
-        self, export: Export, subset: str, name: str, sink: Sink, categories: _Categories,
-        ledger: Ledger, progress: Progress, lost: dict[str, int],
+        self, export: Export, subset: str, name: str, sink: Sink, options: Mapping[str, Any],
+        categories: _Categories, ledger: Ledger, progress: Progress, lost: dict[str, int],
     ) -> None:  # fmt: skip
         self._export, self._subset, self._name, self._sink = export, subset, name, sink
         self._categories, self._ledger, self._progress = categories, ledger, progress
@@ -141,7 +148,12 @@ class _Subset:
         self._media: list[tuple[str, int]] = []
         self._image_ids = Ids(0)
         self._others: dict[str, list[bytes]] = {task: [] for task in _TASKS[1:]}
-        self._encoder = Encoder(categories.id_of, Ids(1), Ids(1), ledger)
+        self._paints = bool(options.get("panoptic"))
+        self._image_of: dict[int, int] = {}
+        self._encoder = Encoder(
+            categories.id_of, Ids(1), Ids(1), ledger, outlines=options.get("segmentation", "given"),
+            left_out=PAINTED if self._paints else frozenset(),
+        )  # fmt: skip
 
     def write(self) -> None:
         """Write all; annotations go out batch by batch, images after them."""
@@ -150,13 +162,14 @@ class _Subset:
             pending: deque[tuple[Future[dict[str, bytes]], int]] = deque()
             for batch in self._export.batches(self._subset):
                 images = self._add_images(batch)
-                self._count_lost(batch.annotations)
+                self._count_lost(batch)
                 pending.append((pool.submit(self._encoder.encode(batch, images)), len(images)))
                 if len(pending) > _WORKERS:
                     self._take(*pending.popleft(), stack)
             while pending:
                 self._take(*pending.popleft(), stack)
-            if self._out is None and not any(self._others.values()):
+            nothing = self._out is None and not any(self._others.values())
+            if nothing and not self._paints:
                 self._open(stack)
             if self._out is not None:
                 self._end(self._out)
@@ -166,12 +179,29 @@ class _Subset:
                     self._begin(out)
                     out.write(b"".join(pieces)[1:])
                     self._end(out)
+        if self._paints:
+            self._paint(always=nothing)
         self._say_changed()
         self._lose("group", self._encoder.ungrouped)
         self._progress.start(f"Writing images of {self._name}", len(self._media), "images")
         for path, item in self._media if self._sink.saves_media else ():
             self._sink.add_media(path, item)
             self._progress.advance()
+
+    def _paint(self, *, always: bool) -> None:
+        # The PNG files come one by one, so the JSON that tells of them comes last.
+        path = self._path("panoptic")
+        folder = path.rpartition(".")[0]
+        painter = Painter(self._sink, folder, self._categories.id_of, self._ledger, self._lose)
+        self._progress.start(f"Painting {self._name}", len(self._images), "images")
+        for batch in self._export.batches(self._subset):
+            painter.paint(batch, self._image_of)
+            self._progress.advance(batch.items.num_rows)
+        if painter.annotations or always:
+            with self._sink.open(path) as out:
+                self._begin(out)
+                out.write(",\n".join(painter.annotations).encode())
+                self._end(out, panoptic=True)
 
     def _take(self, made: Future[dict[str, bytes]], count: int, stack: ExitStack) -> None:
         for task, text in made.result().items():
@@ -195,12 +225,12 @@ class _Subset:
         info = plain_json({"description": self._export.name})
         out.write(f'{{"info":{info},"licenses":[],"annotations":['.encode())
 
-    def _end(self, out: BinaryIO) -> None:
+    def _end(self, out: BinaryIO, *, panoptic: bool = False) -> None:
         out.write(b'],"images":[')
         for start in range(0, len(self._images), 10_000):
             text = ",\n".join(self._images[start : start + 10_000])
             out.write(("," if start else "").encode() + text.encode())
-        out.write(f'],"categories":{self._categories.text()}}}'.encode())
+        out.write(f'],"categories":{self._categories.text(panoptic=panoptic)}}}'.encode())
 
     def _add_images(self, batch: Batch) -> dict[int, int]:
         # Image id of each item; those that are no images are rejected.
@@ -219,11 +249,16 @@ class _Subset:
             key = safe_path(row["key"])
             self._images.append(_image(row, key, number))
             self._media.append((f"images/{self._name}/{key}", row["item"]))
-        return {row["item"]: number for row, number in zip(images, numbers, strict=True)}
+        found = {row["item"]: number for row, number in zip(images, numbers, strict=True)}
+        if self._paints:
+            self._image_of |= found
+        return found
 
-    def _count_lost(self, rows: pa.Table) -> None:
+    def _count_lost(self, batch: Batch) -> None:
+        rows = batch.annotations
         for column, what in _UNKEPT.items():
             self._lose(what, len(rows) - rows[column].null_count)
+        self._lose("frame", _frames_lost(batch))
         self._lose("drawing order", _count(rows["z_order"]))
         self._lose("'outside' of a track", _count(rows["outside"]))
 
@@ -247,6 +282,21 @@ def _count(column: pa.ChunkedArray) -> int:
         return 0
     total: int = pc.sum(pc.not_equal(pc.cast(column, pa.int64()), 0)).as_py() or 0
     return total
+
+
+def _frames_lost(batch: Batch) -> int:
+    # Frames of annotations whose image does not tell it anyway.
+    rows = batch.annotations
+    if rows["frame"].null_count == len(rows):
+        return 0
+    items = batch.items.select(["item", "meta"]).to_pylist()
+    told = {i["item"] for i in items if _tells_frame(i["meta"] or "")}
+    pairs = zip(rows["item"].to_pylist(), rows["frame"].to_pylist(), strict=True)
+    return sum(frame is not None and item not in told for item, frame in pairs)
+
+
+def _tells_frame(meta: str) -> bool:
+    return '"video_id":' in meta and _FRAME_KEY.search(meta) is not None
 
 
 def _image(row: dict[str, Any], key: str, number: int) -> str:

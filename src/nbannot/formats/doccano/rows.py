@@ -77,7 +77,10 @@ def csv_header(text: str) -> tuple[str, list[str]]:
     """Return the delimiter and the names in the first line of CSV."""
     line = text.lstrip("\ufeff").partition("\n")[0].strip("\r")
     delimiter = max(",\t;|", key=line.count)
-    return delimiter, next(csv.reader([line], delimiter=delimiter), [])
+    try:
+        return delimiter, next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:  # a lone carriage return within the line
+        return delimiter, []
 
 
 def csv_rows(text: str, separator: str) -> Iterator[tuple[dict[str, Any], str]]:

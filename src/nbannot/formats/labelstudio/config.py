@@ -52,6 +52,15 @@ class Config:
             _pattern(name).fullmatch(from_name) for name in self.controls if "{{" in name
         )
 
+    def control_like(self, from_name: str) -> Control | None:
+        """Return the control of this name, also one of ``{{idx}}``; None if there is none."""
+        if from_name in self.controls:
+            return self.controls[from_name]
+        for name, control in self.controls.items():
+            if "{{" in name and _pattern(name).fullmatch(from_name):
+                return control
+        return None
+
     def object_of(self, to_name: str) -> tuple[str, str | None] | None:
         """Return (kind, key in the data) of the object of this name, None if there is none."""
         found = self.objects.get(to_name)

@@ -172,7 +172,7 @@ class Encoder:
         if row_type == "points" and len(rows.points[i] or ()) > 1:
             return _points(result, rows.points[i] or [], region)
         if row_type == "skeleton":
-            self._lose("skeletons written as key points")
+            self.lose("skeletons written as key points")
             return _points(result, rows.points[i] or [], region)
         return [result, *self._parts(result, extra, attributes, labels)]
 
@@ -246,7 +246,8 @@ class Encoder:
                 "from_name": control, "to_name": to,
             }  # fmt: skip
 
-    def _lose(self, what: str) -> None:
+    def lose(self, what: str) -> None:
+        """Count something that Label Studio has no place for."""
         self._lost[what] = self._lost.get(what, 0) + 1
 
 

@@ -15,8 +15,9 @@ from ...progress import Progress
 from ...schema import TYPES, Batch, Label
 from ..base import Format, Miss, Option
 from ..json_values import values_of
-from ..look import Head, Look
+from ..look import HEAD_BYTES, Head, Look
 from .config import Config, parse_config
+from .flat import flat_tasks, is_flat, is_surely_flat, is_table, repeated_columns
 from .items import ItemFinder
 from .tasks import TaskReader
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["LabelStudio"]
 
 BATCH_TASKS = 2_000
+_FLAT = 0.93  # confidence of a flat export
+_TABLES = (".csv", ".tsv")
 MAX_HEADS = 8
 SPLITS = frozenset(("train", "training", "val", "valid", "validation", "dev", "test", "testing"))
 
@@ -44,6 +47,9 @@ class LabelStudio(Format):
     * Results with one id are one row: choices, texts and ratings of a region are its attributes.
     * A region with several labels is one row with the first; all are in ``attributes.labels``.
     * Text spans are in code points here, whichever unit the file counts in.
+    * The flat exports, JSON-MIN, CSV and TSV, are made tasks again: several controls on one outline
+      are one region. They have lost ids, relations, predictions and, where the configuration is
+      not beside them, which columns are results; notes say so.
     * Kinds of result that no column can hold (spans of HTML, paragraphs, video frames) are rows,
       too; what they hold is in `extra`, and comes back when written.
 
@@ -54,7 +60,10 @@ class LabelStudio(Format):
 
     name = "labelstudio"
     title = "Label Studio"
-    summary = "Tasks with annotations and predictions, as Label Studio's JSON export has them."
+    summary = (
+        "Tasks with annotations and predictions, as Label Studio's JSON export has them; its flat "
+        "exports (JSON-MIN, CSV) too."
+    )
     rules = "https://labelstud.io/guide/task_format; label-studio-sdk 2.1 (converter, tag models)"
     holds = tuple(t for t in TYPES if t not in ("skeleton", "cuboid"))
     read_options = (
@@ -66,6 +75,11 @@ class LabelStudio(Format):
             "config", "text", None,
             "The labelling configuration: a path in the source, or its XML; found by itself",
         ),
+        Option(
+            "choices", "text", None,
+            "Columns of a flat export that are choices, with commas between, where there is no "
+            "configuration",
+        ),
     )  # fmt: skip
     write_options = (
         Option("config", "bool", True, "Write label_config.xml beside the tasks"),
@@ -73,12 +87,18 @@ class LabelStudio(Format):
             "model_version", "text", None,
             "Write ground truth, too, as predictions of this model version",
         ),
+        Option(
+            "layout", "choice", "json",
+            "Full tasks, or one flat record per annotation as JSON-MIN or CSV, which lose ids, "
+            "relations and predictions",
+            ("json", "json_min", "csv"),
+        ),
     )  # fmt: skip
 
     def requires(self, look: Look) -> float:
         """Return 0.95 where a file has results in it, 0.6 where it has only tasks."""
         paths = _candidates(look.source, MAX_HEADS)
-        look.need(paths, "no JSON file")
+        look.need(paths, "no JSON or CSV file")
         best, minimal = 0.0, ""
         for path in paths:
             head = look.head(path)
@@ -94,6 +114,10 @@ class LabelStudio(Format):
         configs = [
             p for p in _xml_files(look.source)[:MAX_HEADS] if look.head(p).xml_root == "View"
         ]
+        if best == _FLAT and not configs and is_table(look.head(paths[0])):
+            columns = ", ".join(repeated_columns(look.head(paths[0])))
+            if columns:
+                look.offer(f"No configuration says so: read {columns} as choices", choices=columns)
         if configs:
             look.found(f"{configs[0]}: labelling configuration")
         return best
@@ -116,14 +140,19 @@ class LabelStudio(Format):
         finder = ItemFinder(source, ledger)
         used: dict[str, Label] = {}
         count = 0
+        choices = [n.strip() for n in (options.get("choices") or "").split(",") if n.strip()]
         files = _files(source, ledger)
-        for path, data, several in files:
-            tasks = values_of(data, path, ledger)
+        for path, data, several, flat in files:
             config = _best_config(configs, data, path, ledger)
+            tasks, places = (
+                flat_tasks(data, path, config, ledger, choices) if flat
+                else (values_of(data, path, ledger), None)
+            )  # fmt: skip
             del data
             reader = TaskReader(
                 path, _subset(path, len(tasks), several), finder, config, ledger,
                 include_cancelled=bool(options.get("include_cancelled")), first_item=count,
+                places=places,
             )  # fmt: skip
             left = len(tasks) if limit is None else min(len(tasks), limit - count)
             progress.start(f"Reading {path}", left, "tasks")
@@ -146,7 +175,7 @@ class LabelStudio(Format):
         ledger: Ledger,
         progress: Progress,
     ) -> None:
-        """Write one JSON file of tasks per subset, and label_config.xml beside them."""
+        """Write one file per subset, of tasks or flat records, and label_config.xml beside."""
         from .write import write_tasks
 
         write_tasks(export, sink, options, ledger, progress)
@@ -156,13 +185,19 @@ class LabelStudio(Format):
 
 
 def _candidates(source: Source, count: int | None = None) -> list[str]:
+    # Files that may hold tasks, the nearest first; tables, which flat exports may be, after all.
     if source.main is not None:
         return [source.main]
     paths = source.files.with_suffix(".json", ".jsonl", ".ndjson")
     if not paths:  # a cloud storage gets files named 1, 2, 3, ...
         paths = [p for p in source.files.with_suffix("") if p.rpartition("/")[2].isdigit()]
+    paths = [*paths, *source.files.with_suffix(*_TABLES)]
     nearest = len(paths) if count is None else count
-    return heapq.nsmallest(nearest, paths, key=lambda p: (p.count("/"), p))
+    return heapq.nsmallest(nearest, paths, key=lambda p: (_is_table_name(p), p.count("/"), p))
+
+
+def _is_table_name(path: str) -> bool:
+    return path.lower().endswith(_TABLES)
 
 
 def _xml_files(source: Source) -> list[str]:
@@ -172,15 +207,17 @@ def _xml_files(source: Source) -> list[str]:
 
 def _recognise(head: Head) -> tuple[float, str]:
     # (confidence, evidence); 0 with a text: why it is nearly one
+    if is_table(head):
+        return _FLAT, "columns annotation_id, annotator, lead_time of a flat export"
     keys = head.json_keys
     if not keys:
         return 0.0, ""
     if {"from_name", "to_name", "type", "value"} <= keys and keys & {"result", *_TASK_KEYS}:
         return 0.95, "tasks with results (from_name, to_name, type, value)"
-    if {"annotation_id", "lead_time"} <= keys and "data" not in keys:
-        return 0.0, (
-            "is Label Studio's JSON-MIN export, which has lost types and ids; export it as JSON"
-        )
+    if is_surely_flat(head):
+        return _FLAT, "flat records with annotation_id, annotator, lead_time (JSON-MIN)"
+    if is_flat(head):
+        return 0.6, "flat records of regions with original_width or run lengths (JSON-MIN)"
     if "data" not in keys:
         return 0.0, ""
     first = first_object(head.text)
@@ -223,23 +260,31 @@ def first_object(text: str) -> dict[str, str]:
     return found
 
 
-def _files(source: Source, ledger: Ledger) -> Iterator[tuple[str, bytes, bool]]:
-    # (path, bytes, are there several?) of each file with tasks
+def _files(source: Source, ledger: Ledger) -> Iterator[tuple[str, bytes, bool, bool]]:
+    # (path, bytes, are there several?, is it flat?) of each file with tasks
     paths = _candidates(source)
-    lists = 0
+    documents = [p for p in paths if not _is_table_name(p)]
     found = False
-    alone = len(paths) == 1
+    alone = len(documents) == 1
     skipped = []
-    for path, data in source.read_many(paths):
-        confidence, why = _recognise(Head(data[: 64 * 1024]))
+    flat = []
+    for path, data in source.read_many(documents):
+        head = Head(data[:HEAD_BYTES])
+        confidence, why = _recognise(head)
         if not confidence and not alone:
             skipped.append((path, why or "holds no tasks"))
-            continue
-        if not confidence and why:
-            raise FormatError(f"{path} {why}", where=path)
+        elif confidence and is_flat(head):
+            flat.append(path)  # the same tasks are in a full export, if there is one
+        else:
+            found = True
+            yield path, data, not alone, False
+    look = Look(source)  # most tables are the data of tasks: not one is read whole in vain
+    flat += [p for p in paths if _is_table_name(p) and is_table(look.head(p))]
+    if found:
+        skipped += [(path, "is a flat export, and full ones are there") for path in flat]
+    for path, data in source.read_many(flat) if not found else ():
         found = True
-        lists += 1
-        yield path, data, not alone
+        yield path, data, len(flat) > 1, True
     for path, why in skipped:
         ledger.note("file was not read", file=path, message=f"{path}: {why}")
     if not found:

@@ -42,7 +42,7 @@ class Place(NamedTuple):
         named = f" ({region})" if region not in (None, "") else ""
         return {
             "file": self.file,
-            "where": f"{self.path}.result[{index}]",
+            "where": f"{self.path}.result[{index}]" if self.path[-1:] == "]" else self.path,
             "record": f"{self.name}, result {index + 1}{named}",
             "item": self.item,
         }

@@ -47,8 +47,11 @@ class TaskReader:
         *,
         include_cancelled: bool,
         first_item: int,
+        places: Sequence[Sequence[str]] | None = None,
     ) -> None:
         self.file = file
+        self._here: Sequence[str] = ()
+        self._places = places  # of each annotation of each task, where the file is flat
         self._items: list[tuple[Any, ...]] = []
         self._rows = Rows()
         self._packer = PlainPacker()
@@ -77,11 +80,21 @@ class TaskReader:
         except ValueError as error:
             name = self._name(None, position)
             self._ledger.reject(
-                "task is not JSON", file=self.file, where=f"$[{position}]", record=name,
+                "task is not JSON", file=self.file, where=self._where(position), record=name,
                 message=f"it is not JSON: {error}",
             )  # fmt: skip
             return
         self._careful(value, problem, position)
+
+    def _where(self, position: int) -> str:
+        if self._places is None:
+            return f"$[{position}]"
+        self._here = self._places[position]
+        return self._here[0]
+
+    def _path(self, where: str, key: str, i: int) -> str:
+        # In a flat file, an annotation is all of a record.
+        return f"{where}.{key}[{i}]" if self._places is None else self._here[i]
 
     def _name(self, task_id: object, position: int) -> str:
         # "task 7": unique in the file, as a ledger's record must be.
@@ -137,7 +150,8 @@ class TaskReader:
         sets, layers = own.sets(set_names(by)), own.layers(layer_names(versions))
         names = _names([_or_none(a.id) for a in annotations], "annotation")
         for i, (annotation, set_) in enumerate(zip(annotations, sets, strict=True)):
-            place = self._place(name, names[i], f"$[{position}].annotations[{i}]", item)
+            path = f"$[{position}].annotations[{i}]"
+            place = self._place(name, names[i], path, item)
             self._plain_rows(annotation, item, None, set_, place, None)
         names = _names([_or_none(a.id) for a in predictions], "prediction")
         for i, (prediction, (layer, set_)) in enumerate(zip(predictions, layers, strict=True)):
@@ -197,7 +211,7 @@ class TaskReader:
     # -- any task ---------------------------------------------------------------------
 
     def _careful(self, value: Any, problem: str, position: int) -> None:
-        where = f"$[{position}]"
+        where = self._where(position)
         if isinstance(value, dict) and isinstance(value.get("task"), dict) and "result" in value:
             # As a cloud storage gets it: one annotation, with its task inside.
             value = {**value["task"], "annotations": [{**value, "task": value["task"].get("id")}]}
@@ -311,11 +325,12 @@ class TaskReader:
         for i, (entry, named) in enumerate(zip(found, _names(ids, what), strict=True)):
             results = entry.get("result") if isinstance(entry, dict) else entry
             if isinstance(entry, dict) and (results is None or isinstance(results, list)):
-                out.append((entry, named, results or [], f"{where}.{key}[{i}]"))
+                out.append((entry, named, results or [], self._path(where, key, i)))
                 continue
             self._ledger.read()
             self._ledger.reject(
-                f"{what} has no list of results", file=self.file, where=f"{where}.{key}[{i}]",
+                f"{what} has no list of results", file=self.file,
+                where=self._path(where, key, i),
                 record=f"{name}, {named}", message=f"it has {results!r:.80}",
             )  # fmt: skip
         return out

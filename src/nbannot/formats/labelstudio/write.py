@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, BinaryIO
 
 import numpy as np
 
+from ...errors import OptionError
 from ...ledger import Ledger
 from ...progress import Progress
 from ...schema import DEFAULT_SUBSET, Batch
@@ -18,6 +20,7 @@ from ..writing import Export, Sink, safe_path
 from .columns import BatchRows
 from .controls import Controls
 from .encode import Encoder
+from .flat_write import FlatFile, records_of
 from .tasks import layer_names, set_names
 
 __all__ = ["write_tasks"]
@@ -33,9 +36,19 @@ def write_tasks(
     ledger: Ledger,
     progress: Progress,
 ) -> None:
-    """Write `export` to `sink`, task by task."""
+    """Write `export` to `sink`, task by task.
+
+    Raises:
+        OptionError: flat records of predictions are asked for.
+    """
     controls = Controls(export.labels)
-    writer = _Writer(controls, sink, options.get("model_version"), ledger)
+    layout = options.get("layout") or "json"
+    if layout != "json" and options.get("model_version") is not None:
+        raise OptionError(
+            "Flat exports have no predictions, so nothing can be written as such",
+            hint='Leave out model_version, or write with layout="json".',
+        )
+    writer = _Writer(controls, sink, options.get("model_version"), ledger, layout != "json")
     taken: set[str] = set()
     for subset in export.subsets:
         alone = len(export.subsets) == 1
@@ -43,16 +56,15 @@ def write_tasks(
         while not name or name.lower() in taken:
             name += "_"
         taken.add(name.lower())
-        progress.start(f"Writing {name}.json", None, "tasks")
-        with sink.open(f"{name}.json") as stream:
-            stream.write(b"[")
-            between = b"\n"
-            for batch in export.batches(subset):
-                for task in writer.tasks(batch, subset):
-                    stream.write(between + task.encode())
-                    between = b",\n"
-                progress.advance(batch.items.num_rows)
-            stream.write(b"\n]\n")
+        file = f"{name}.csv" if layout == "csv" else f"{name}.json"
+        progress.start(f"Writing {file}", None, "tasks")
+        with sink.open(file) as stream:
+            batches = export.batches(subset)
+            if layout == "json":
+                writer.write_full(stream, batches, subset, progress)
+            else:
+                is_table = layout == "csv"
+                writer.write_flat(stream, batches, subset, progress, is_table=is_table)
         progress.start("Writing media", len(writer.media), "files")
         for path, item in writer.media:
             sink.add_media(path, item)
@@ -67,8 +79,11 @@ class _Writer:
     """Turns batches into tasks."""
 
     def __init__(
-        self, controls: Controls, sink: Sink, model_version: str | None, ledger: Ledger
-    ) -> None:
+        self, controls: Controls, sink: Sink, model_version: str | None, ledger: Ledger,
+        is_flat: bool,
+    ) -> None:  # fmt: skip
+        self._is_flat, self._ledger = is_flat, ledger
+        self._numbers = itertools.count(1)
         self.media: list[tuple[str, int]] = []
         self._saves_media = sink.saves_media
         self._controls = controls
@@ -88,6 +103,44 @@ class _Writer:
         for item, start, stop in zip(items, starts, stops, strict=True):
             yield self._task(item, subset, rows, order[start:stop].tolist())
 
+    def write_full(
+        self, stream: BinaryIO, batches: Iterable[Batch], subset: str, progress: Progress
+    ) -> None:
+        """Write the items of some batches as tasks."""
+        stream.write(b"[")
+        between = b"\n"
+        for batch in batches:
+            for task in self.tasks(batch, subset):
+                stream.write(between + task.encode())
+                between = b",\n"
+            progress.advance(batch.items.num_rows)
+        stream.write(b"\n]\n")
+
+    def write_flat(
+        self, stream: BinaryIO, batches: Iterable[Batch], subset: str, progress: Progress,
+        *, is_table: bool,
+    ) -> None:  # fmt: skip
+        """Write the items of some batches as flat records."""
+        with FlatFile.into(stream, is_table=is_table) as file:
+            for batch in batches:
+                for task in self.tasks(batch, subset):
+                    whole = json.loads(task)
+                    for record in records_of(whole, self._numbers.__next__, self._encoder.lose):
+                        file.add(record)
+                progress.advance(batch.items.num_rows)
+
+    def _fits(self, rows: BatchRows, i: int, key: str) -> bool:
+        # What flat records have no place for at all is rejected by name.
+        kind = rows.get(i, "type")
+        what = "prediction" if rows.layer(i) is not None else kind if kind == "relation" else ""
+        if what:
+            record = f"annotation {rows.rank[i]}"
+            text = f"{record} of {key}: flat exports have no {what}s"
+            self._ledger.reject(
+                f"{what} can't be held", file=key, record=record, item=key, message=text
+            )
+        return not what
+
     def say_lost(self) -> None:
         """Say once what Label Studio has no place for."""
         self._encoder.say_lost()
@@ -98,6 +151,8 @@ class _Writer:
         envelope = dict(meta.get("task", {}))
         data, data_key, named = self._data(item, meta, subset)
         self._controls.begin(item["kind"], data_key)
+        if self._is_flat:
+            mine = [i for i in mine if self._fits(rows, i, item["key"])]
         by_pass: dict[tuple[str | None, str | None], list[int]] = {}
         for i in mine:
             by_pass.setdefault((rows.layer(i), rows.set(i)), []).append(i)

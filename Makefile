@@ -1,7 +1,7 @@
 # `make demo` shows nbannot; `make test` runs every check. Both install what they need.
 #
 #   make demo                opens JupyterLab on the first notebook (HEADLESS=1: only runs it)
-#   make test                lint types js unit notebooks browser package
+#   make test                lint types js unit peers notebooks browser package
 #   make bench               the measured comparisons, into docs/benchmarks.md
 #   make PYTHON=python3.12   picks the Python that the environment is made with
 #
@@ -16,6 +16,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
+PEERS := .venv-peers .venv-peers-supervisely
 STATIC := src/nbannot/static/.built
 # What bundles are made from (as in hatch_build.py).
 JS := $(shell find src/nbannot/js -type f 2>/dev/null) package-lock.json build.mjs
@@ -27,7 +28,7 @@ ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: demo test setup lint types js unit notebooks browser package bench clean \
+.PHONY: demo test setup lint types js unit peers notebooks browser package bench clean \
 	need-node need-chromium
 
 # -- what a user wants ---------------------------------------------------------------------------
@@ -39,7 +40,7 @@ else
 	$(BIN)/jupyter lab $(ALLOW_ROOT) $(NOTEBOOK)
 endif
 
-test: lint types js unit notebooks browser package
+test: lint types js unit peers notebooks browser package
 
 # -- the parts of `make test` --------------------------------------------------------------------
 
@@ -56,7 +57,12 @@ js: node_modules/.installed
 	npm test --silent
 
 unit: setup
-	$(PY) -m pytest --ignore=tests/browser -m "not package"
+	$(PY) -m pytest --ignore=tests/browser --ignore=tests/peers -m "not package"
+
+# Others' libraries read what we write.
+peers: $(PEERS:%=%/.peers)
+	.venv-peers/bin/python -m pytest tests/peers --ignore=tests/peers/test_supervisely.py
+	.venv-peers-supervisely/bin/python -m pytest tests/peers/test_supervisely.py
 
 notebooks: setup
 	$(PY) -m pytest --nbval-lax notebooks
@@ -65,7 +71,7 @@ browser: setup need-chromium
 	$(PY) -m pytest tests/browser
 
 package: setup
-	$(PY) -m pytest -m package --ignore=tests/browser
+	$(PY) -m pytest -m package --ignore=tests/browser --ignore=tests/peers
 
 bench: setup need-chromium
 	$(PY) -m benchmarks $(BENCH)
@@ -84,6 +90,13 @@ $(VENV)/.made:
 # For developers: the checkout itself, everything optional, and the tools.
 $(VENV)/.dev: pyproject.toml hatch_build.py | $(VENV)/.made
 	NBANNOT_SKIP_JS=1 $(PY) -m pip install --quiet --editable '.[lab,demo,fast]' --group dev
+	touch $@
+
+# For tests beside other libraries: .venv-<group> has that group of pyproject.toml.
+$(PEERS:%=%/.peers): %/.peers: pyproject.toml hatch_build.py | $(VENV)/.made
+	[ -x $*/bin/python ] || $(PYTHON) -m venv $*
+	$*/bin/python -m pip install --quiet --upgrade pip
+	NBANNOT_SKIP_JS=1 $*/bin/python -m pip install --quiet --editable . --group $(*:.venv-%=%)
 	touch $@
 
 # For a look: only what the notebook needs. The build hook bundles the browser code.
@@ -116,5 +129,5 @@ need-chromium:
 	  fi; }
 
 clean:
-	rm -rf $(VENV) node_modules src/nbannot/static dist test-results demo-data bench-data
+	rm -rf $(VENV) $(PEERS) node_modules src/nbannot/static dist test-results demo-data bench-data
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache

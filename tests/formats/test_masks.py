@@ -233,7 +233,9 @@ def test_colours_are_looked_up(name, text):
 )
 def test_colours_of_indices_with_gaps(colors):
     """A colour's place is the index of its class, or its rank among them."""
-    meta = f'{{"label_map": {{"0": "sky", "2": "cat", "4": "dog"}}, "segmentation_colors": {colors}}}'
+    meta = (
+        f'{{"label_map": {{"0": "sky", "2": "cat", "4": "dog"}}, "segmentation_colors": {colors}}}'
+    )
     mask = png([[(0, 0, 0), (1, 2, 3), (4, 5, 6)]])
     found = read("masks", {"dataset_meta.json": meta.encode(), "masks/a.png": mask})
     assert lexed(found) == [("cat", [[0, 1, 0]]), ("dog", [[0, 0, 1]])]

@@ -91,9 +91,9 @@ def same(found: Seen, wanted: Seen, tolerance: float = 1e-9) -> None:
     for place in wanted.items:
         left = list(found.rows.get(place, ()))
         for row in wanted.rows.get(place, ()):
-            match = next((r for r in left if _alike(r, row, tolerance)), None)
+            match = next((i for i, r in enumerate(left) if _alike(r, row, tolerance)), None)
             assert match is not None, f"{place}: no {_text(row)} among {[*map(_text, left)]}"
-            left = [r for r in left if r is not match]
+            del left[match]
         assert not left, f"{place}: more than is wanted: {[*map(_text, left)]}"
 
 
@@ -120,6 +120,8 @@ def _text(row: Row) -> str:
 
 def _area(pixels: NDArray[Any]) -> str:
     where = np.argwhere(pixels)
+    if not len(where):
+        return f"{pixels.shape}: none"
     return f"{pixels.shape}: {len(where)} from {where.min(0)} to {where.max(0)}"
 
 

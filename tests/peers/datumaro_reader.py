@@ -27,7 +27,7 @@ def read(folder: Path, name: str, *, subset: str = "") -> Seen:
     labels = dataset.categories().get(AnnotationType.label)
     names = [c.name for c in labels.items] if labels else []
     skeletons = dataset.categories().get(AnnotationType.points)
-    posed = {names[i] for i in skeletons.items if i < len(names)} if skeletons else set()
+    joints = {i: 2 * len(c.labels) for i, c in skeletons.items.items()} if skeletons else {}
     seen = Seen()
     for item in dataset:
         place: Place = (subset or item.subset, str(item.id))
@@ -48,7 +48,7 @@ def read(folder: Path, name: str, *, subset: str = "") -> Seen:
                 parts.setdefault((found.group, told), []).append(found)
             else:
                 row = _row(found, told, seen.items[place], frames)
-                if row["type"] == "points" and told in posed:
+                if row["type"] == "points" and len(found.points) == joints.get(label):
                     row["type"] = "skeleton"
                     row["visibility"] = [int(v) for v in found.visibility]
                 seen.rows[place].append(row)
@@ -93,9 +93,7 @@ def _row(found: Annotation, label: str | None, size: tuple[int, int] | None, fra
     elif kind == "mask":
         row["pixels"] = np.asarray(found.image).astype(np.uint8)
         row["frame"] = _frame(found, frames)
-    elif kind == "polyline":
-        row["points"] = list(found.points)
-    elif kind == "points":
+    elif kind in ("polyline", "points"):
         row["points"] = list(found.points)
     elif kind == "caption":
         row["text"] = found.caption

@@ -113,11 +113,23 @@ def _box(dice: random.Random, left: int, top: int, width: int, height: int, whol
     return dict(zip("xywh", _frame(dice, left, top, whole), strict=True))
 
 
+def _rotated(dice: random.Random, left: int, top: int, width: int, height: int, whole: bool) -> Row:
+    # Within its cell, however it is turned.
+    w, h = _number(dice, 12, 22, whole), _number(dice, 6, 12, whole)
+    row = {"x": left + 20 - w / 2, "y": top + 20 - h / 2, "w": w, "h": h}
+    return {**row, "rotation": float(dice.randrange(5, 85))}
+
+
 def _polygon(dice: random.Random, left: int, top: int, width: int, height: int, whole: bool) -> Row:
     x, y, w, h = _frame(dice, left, top, whole)
     cut = 4.0 if whole else 4.25
     points = [x, y, x + w - cut, y, x + w, y + cut, x + w, y + h, x, y + h]
     return {"points": points, "x": x, "y": y, "w": w, "h": h}
+
+
+def _quad(dice: random.Random, left: int, top: int, width: int, height: int, whole: bool) -> Row:
+    row = _polygon(dice, left, top, width, height, whole)
+    return {**row, "points": row["points"][:2] + row["points"][4:]}
 
 
 def _parts(dice: random.Random, left: int, top: int, width: int, height: int, whole: bool) -> Row:
@@ -165,7 +177,7 @@ def _text(dice: random.Random, left: int, top: int, width: int, height: int, who
 
 
 _SHAPES: dict[str, Callable[[random.Random, int, int, int, int, bool], Row]] = {
-    "box": _box, "polygon": _polygon, "polygon of parts": _parts, "mask": _mask,
-    "skeleton": _skeleton, "ellipse": _box, "polyline": _line, "points": _line, "tag": _nothing,
-    "text": _text,
+    "box": _box, "box turned": _rotated, "ellipse": _box, "polygon": _polygon,
+    "polygon of parts": _parts, "polygon of four": _quad, "mask": _mask, "skeleton": _skeleton,
+    "polyline": _line, "points": _line, "tag": _nothing, "text": _text,
 }  # fmt: skip

@@ -247,6 +247,28 @@ class BatchBuilder:
         """Add an annotation (columns of ANNOTATIONS but `item`) on item number `item`."""
         self._append(self._annotations, 1, {"item": item, **values})
 
+    def annotations(self, item: int, columns: Mapping[str, list[Any]]) -> None:
+        """Add several annotations on item number `item`: columns of one length, one at least.
+
+        >>> builder = BatchBuilder()
+        >>> cat = builder.item(key="cat.jpg", kind="image")
+        >>> builder.annotations(cat, {"type": ["tag", "tag"], "label": ["cat", "pet"]})
+        >>> builder.flush().annotations["label"].to_pylist()
+        ['cat', 'pet']
+        """
+        size = self._sizes[1]
+        count = len(next(iter(columns.values())))
+        known = self._annotations
+        for name, values in (("item", [item] * count), *columns.items()):
+            column = known.get(name)
+            if column is None:
+                column = known[name] = [None] * size
+            column += values
+        self._sizes[1] = size + count
+        if len(columns) + 1 != len(known):
+            for column in known.values():
+                column += [None] * (size + count - len(column))
+
     def _append(self, columns: dict[str, list[Any]], which: int, values: dict[str, Any]) -> None:
         size = self._sizes[which]
         for name, value in values.items():

@@ -13,6 +13,7 @@ from nbannot.errors import BrokenFileError, FormatError, SourceError
 from nbannot.formats.base import Miss
 from nbannot.formats.look import Look
 from nbannot.formats.yolo import Yolo
+from nbannot.formats.yolo.rows import parse_rows
 from nbannot.sources import open_source
 
 from .yolo_files import YAML, Read, evidence, memory, one_file, picture, read
@@ -323,6 +324,27 @@ def test_chunks_make_no_difference(monkeypatch):
     parts = Read(many(60))
     assert (parts.items, parts.rows) == (whole.items, whole.rows)
     assert parts.balance == whole.balance
+
+
+def test_no_more_label_files_are_held_than_allowed(monkeypatch):
+    """Parts hold as many bytes as they may and a file, in whatever order a source gives them."""
+    whole = Read(many(60))
+    source = many(60)
+    in_order = source.read_many
+    monkeypatch.setattr("nbannot.formats.yolo.read.CHUNK_BYTES", 100)
+    for read_many in (in_order, lambda paths: reversed(list(in_order(paths)))):
+        held = []
+        monkeypatch.setattr(source, "read_many", read_many)
+        monkeypatch.setattr(
+            "nbannot.formats.yolo.read.parse_rows",
+            lambda texts, names, held=held: held.append(texts) or parse_rows(texts, names),
+        )
+        parts = Read(source)
+        assert (parts.items, parts.rows) == (whole.items, whole.rows)
+        assert parts.balance == whole.balance
+        assert len(held) > 10
+        sizes = [[len(text) for text in texts if text] for texts in held[1:]]  # 0: a sample
+        assert all(sum(part[:-1]) < 100 for part in sizes)
 
 
 def test_a_label_file_that_cannot_be_read(monkeypatch):

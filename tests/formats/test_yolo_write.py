@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from nbannot import geometry
 from nbannot.errors import OptionError, UnsafeSourceError
-from nbannot.formats.yolo import Yolo
+from nbannot.formats import examples
+from nbannot.formats.yolo import Yolo, YoloDarknet
 from nbannot.formats.yolo.encode import bridge
 from nbannot.schema import BatchBuilder, Label, Skeleton
 
@@ -348,6 +349,15 @@ def test_darknet_files(tmp_path):
     result = read_folder(tmp_path, darknet=True)
     assert result.keys == {"train": ["a.png"], "val": ["a.png"]}
     assert [r["label"] for r in result.rows] == ["cat", "dog"]
+
+
+def test_darknet_has_a_file_for_each_image():
+    """It stops at an image without one."""
+    files = examples.written(YoloDarknet(), examples.example(("box",)))
+    assert files["obj_val_data/empty.txt"] == b""
+    labels = {p for p in files if p.startswith("obj_") and p.endswith(".txt")}
+    images = {f"{p[:-4]}.txt" for p in files if p.endswith(".jpg")}
+    assert labels == images
 
 
 def test_darknet_names_are_one_line_each(tmp_path):

@@ -257,6 +257,31 @@ def test_boxes_follow_the_image_as_displayed(
         assert report.warned == (0 if orientation == 1 else 1)
 
 
+def test_an_image_that_the_reader_measured_is_not_opened_again(
+    project: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    """An import of YOLO reads each head once; what EXIF leaves open is said all the same."""
+    from nbannot.sources import local
+
+    folder = tmp_path / "yolo"
+    (folder / "labels").mkdir(parents=True)
+    (folder / "data.yaml").write_text("path: .\ntrain: images\nnames: [cat]\n")
+    for name, orientation in (("a", 1), ("b", 3), ("c", 6)):
+        picture(folder / f"images/{name}.jpg", 40, 30, orientation)
+        (folder / f"labels/{name}.txt").write_text("0 .5 .5 .2 .2\n")
+    heads: list[str] = []
+    plain = local.read_head
+    monkeypatch.setattr(
+        local, "read_head", lambda place, limit: heads.append(place[-5:]) or plain(place, limit)
+    )
+    report = project.import_dataset(folder, format="yolo")
+    assert sorted(h for h in heads if h.endswith(".jpg")) == ["a.jpg", "b.jpg", "c.jpg"]
+    assert project.items["width"].tolist() == [40, 40, 30]
+    told = report.ledger[report.ledger["outcome"] == "warning"]
+    assert told["item"].tolist() == ["b.jpg"]
+    assert told["reason"].tolist() == ["the frame can't be told from the size"]
+
+
 def _is_red(path: Path, box: Any) -> bool:
     from PIL import Image, ImageOps
 
@@ -360,7 +385,7 @@ def test_wrong_arguments_are_refused(project: Any, dataset: Path) -> None:
     """A mode, format or option that does not exist is an error that lists those that do."""
     with pytest.raises(OptionError, match="replace, append, merge"):
         project.plan(dataset, mode="overwrite")
-    with pytest.raises(OptionError, match="Formats are: .*coco, "):
+    with pytest.raises(OptionError, match=r"Formats are: .*coco, "):
         project.plan(dataset, format="cocoo")
     with pytest.raises(OptionError, match="has no option 'colour'"):
         project.plan(dataset, colour="red")

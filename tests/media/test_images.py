@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from nbannot.errors import BrokenFileError, SourceError
+from nbannot.errors import BrokenFileError, NbannotError, SourceError
 from nbannot.media import images
 from nbannot.media.images import (
     FORMATS,
     probe_image,
     probe_source_image,
+    probe_source_images,
+    take_probed,
     thumbnail,
     thumbnails,
 )
@@ -249,6 +251,29 @@ class TestSource:
             probe_source_image(source, "page.jpg")
         with pytest.raises(SourceError, match="There is no file"):
             probe_source_image(source, "gone.jpg")
+
+    def test_many_are_as_one(self, source):
+        """Many at a time give what each gives alone; an error does not stop the others."""
+        names = [*source.files, "gone.jpg", "a.jpg"]
+        for name, found in zip(names, probe_source_images(source, names), strict=True):
+            if isinstance(found, NbannotError):
+                with pytest.raises(type(found)) as error:
+                    probe_source_image(source, name)
+                assert str(error.value) == str(found)
+            else:
+                assert found == probe_source_image(source, name)
+
+    def test_what_is_remembered_is_told_once(self, source):
+        """Nothing is remembered unasked; what is, is forgotten when it has been told."""
+        list(probe_source_images(source, ["a.jpg"]))
+        assert take_probed(source) == {}
+        list(probe_source_images(source, ["a.jpg", "empty.jpg"], remember=True))
+        list(probe_source_images(source, ["b.png"], remember=True))
+        found = take_probed(source)
+        assert {name: info[:2] for name, info in found.items()} == {
+            "a.jpg": (320, 240), "b.png": (320, 240),
+        }  # fmt: skip
+        assert take_probed(source) == {}
 
 
 @pytest.mark.parametrize("workers", [1, 2])

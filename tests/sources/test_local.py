@@ -1,3 +1,4 @@
+import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -140,6 +141,33 @@ def test_names_that_are_not_utf8_can_be_read(tmp_path):
     assert source.read("caf\\xe9.jpg") == b"data"
     assert source.link("caf\\xe9.jpg") is None
     assert "caf\\xe9.jpg is not UTF-8" in source.notes[0]
+
+
+def test_fingerprint_is_the_same_however_many_are_hashed_at_once(pets, monkeypatch):
+    """Projects keep fingerprints: that of an unchanged folder is the same for ever."""
+    source = open_source(pets)
+    digest = hashlib.blake2b(digest_size=16)
+    for path in source.files:
+        stat = (pets / path).stat()
+        digest.update(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
+    for count in (1, 2, 4096):
+        monkeypatch.setattr("nbannot.sources.local._HASHED_AT_ONCE", count)
+        assert source.fingerprint() == f"stat:{digest.hexdigest()}"
+
+
+@pytest.mark.parametrize("at_once", [7, 1 << 20])
+def test_files_are_read_whole(tmp_path, monkeypatch, at_once):
+    """Small or large, and where the system gives less than was asked for."""
+    sizes = (0, 1, 7, 8, 16 * 1024 - 1, 16 * 1024, 16 * 1024 + 1, 100_000)
+    for size in sizes:
+        (tmp_path / f"{size}.bin").write_bytes(bytes(i % 251 for i in range(size)))
+    read = os.read
+    monkeypatch.setattr(os, "read", lambda file, count: read(file, min(count, at_once)))
+    source = open_source(tmp_path)
+    found = dict(source.read_many(source.files))
+    assert {path: len(data) for path, data in found.items()} == {f"{n}.bin": n for n in sizes}
+    for path, data in found.items():
+        assert data == (tmp_path / path).read_bytes()
 
 
 def test_fingerprint_follows_the_content(pets, tmp_path):

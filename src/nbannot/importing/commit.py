@@ -123,8 +123,8 @@ def _place_media(
     plan: Plan, source: Source, rows: pa.Table, commit: Commit, progress: Progress
 ) -> tuple[list[str | None], list[str | None]]:
     # By link where the source can be found again, copied once by content where it can't.
-    media = rows["media"].to_pylist()
-    uris: list[str | None] = rows["uri"].to_pylist()
+    media = rows["media"].to_numpy().tolist()  # several times faster than to_pylist
+    uris: list[str | None] = rows["uri"].to_numpy().tolist()
     blobs: list[str | None] = [None] * len(media)
     copies: dict[str, list[int]] = {}
     for i, path in enumerate(media):

@@ -7,21 +7,25 @@ turns them, the annotations are turned along, and the ledger says so.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from .. import geometry
 from ..errors import NbannotError
 from ..ledger import Ledger
-from ..media.images import ImageInfo, probe_source_image
+from ..media.images import ImageInfo, probe_source_images, take_probed
 from ..progress import Progress
 from ..sources.base import Source
 from .staging import Staged, column
 
 __all__ = ["check_images"]
 
+_CHUNK = 256
 _TURNS_SIDEWAYS = (5, 6, 7, 8)
 
 
@@ -32,37 +36,55 @@ def check_images(staged: Staged, source: Source, ledger: Ledger, progress: Progr
     annotations were turned.
     """
     items = staged.items
-    media, kinds = items["media"].to_pylist(), items["kind"].to_pylist()
-    wanted = [i for i, (m, k) in enumerate(zip(media, kinds, strict=True)) if m and k == "image"]
+    media, keys = items["media"].to_numpy().tolist(), items["key"]
+    images = pc.and_(pc.equal(items["kind"], "image"), pc.is_valid(items["media"]))
+    wanted = [i for i in np.flatnonzero(images).tolist() if media[i]]
+    probed = take_probed(source)
     if not wanted:
         return 0
     widths = items["width"].to_numpy(zero_copy_only=False).astype(np.float64, copy=True)
     heights = items["height"].to_numpy(zero_copy_only=False).astype(np.float64, copy=True)
-    keys = items["key"]
+    given = list(zip(widths.tolist(), heights.tolist(), strict=True))
     turned: dict[int, tuple[int, float, float]] = {}
     progress.start("Checking images", len(wanted), "images")
-    for i in wanted:
-        try:
-            info = probe_source_image(source, media[i])
-        except NbannotError as error:
-            _say(
-                ledger, "warn", "the image can't be read", keys[i].as_py(), media[i], error.message
-            )
-            progress.advance()
-            continue
-        if np.isnan(widths[i]) or np.isnan(heights[i]):
-            widths[i], heights[i] = info.width, info.height
-        else:
-            turn = _settle(info, widths[i], heights[i], keys[i].as_py(), media[i], ledger)
-            if turn:
-                turned[i] = (turn, widths[i], heights[i])
+    if probed:
+        wanted = [i for i in wanted if not _agrees(given[i], probed.get(media[i]))]
+    for start in range(0, len(wanted), _CHUNK):
+        chunk = wanted[start : start + _CHUNK]
+        for i, info in zip(chunk, _probe([media[i] for i in chunk], probed, source), strict=True):
+            if isinstance(info, NbannotError):
+                key = keys[i].as_py()
+                _say(ledger, "warn", "the image can't be read", key, media[i], info.message)
+            elif _agrees(given[i], info):
+                continue
+            elif math.isnan(given[i][0]) or math.isnan(given[i][1]):
                 widths[i], heights[i] = info.width, info.height
-        progress.advance()
+            else:
+                turn = _settle(info, *given[i], keys[i].as_py(), media[i], ledger)
+                if turn:
+                    turned[i] = (turn, *given[i])
+                    widths[i], heights[i] = info.width, info.height
+        progress.advance(len(chunk))
     items = column(items, "width", pa.array(widths, from_pandas=True).cast(pa.int32()))
     staged.items = column(items, "height", pa.array(heights, from_pandas=True).cast(pa.int32()))
     if turned:
         _turn(staged, turned)
     return len(turned)
+
+
+def _agrees(given: tuple[float, float], info: ImageInfo | None) -> bool:
+    # Most images: the size is known, and there is nothing to settle.
+    return info is not None and info[2] == 1 and info[:2] == given
+
+
+def _probe(
+    paths: Sequence[str], probed: Mapping[str, ImageInfo], source: Source
+) -> Iterator[ImageInfo | NbannotError]:
+    # What is known already is not asked for again.
+    if not probed:
+        return probe_source_images(source, paths)
+    others = probe_source_images(source, [path for path in paths if path not in probed])
+    return (probed.get(path) or next(others) for path in paths)
 
 
 def _settle(

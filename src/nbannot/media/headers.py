@@ -21,6 +21,8 @@ _SIZE = struct.Struct(">HH")
 _PNG_SIZE = struct.Struct(">II")
 # Baseline, progressive ...: every start of frame but DHT (C4), JPG (C8), DAC (CC).
 _FRAME_MARKERS = frozenset(set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC})
+# Segments that say nothing of size or orientation: DHT, DQT, DRI, APP0, APP2 to APP15, COM ...
+_PLAIN_MARKERS = frozenset({0xC4, 0xC8, 0xCC, *range(0xDB, 0xFF)} - {0xE1})
 _SIDEWAYS = (5, 6, 7, 8)
 
 
@@ -95,6 +97,9 @@ def _jpeg_segments(head: bytes) -> tuple[int, int, int | None]:
         if head[place] != 0xFF:
             return 0, 0, orientation
         marker = head[place + 1]
+        if marker in _PLAIN_MARKERS:  # most are
+            place += 2 + (head[place + 2] << 8 | head[place + 3])
+            continue
         while marker == 0xFF:  # fill bytes
             place += 1
             marker = head[place + 1]

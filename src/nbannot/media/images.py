@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from typing import Any, BinaryIO, Protocol
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -38,6 +39,8 @@ __all__ = [
     "jpeg_orientation",
     "probe_image",
     "probe_source_image",
+    "probe_source_images",
+    "take_probed",
     "thumbnail",
     "thumbnails",
 ]
@@ -56,6 +59,7 @@ def _known_formats() -> tuple[str, ...]:
 FORMATS = _known_formats()
 """Formats that are opened, by Pillow's names; AVIF where Pillow has it."""
 
+_probed: WeakKeyDictionary[_Readable, dict[str, ImageInfo]] = WeakKeyDictionary()
 MAX_PREVIEW_PIXELS = 64_000_000
 MAX_PIXELS = 1 << 31
 _FIRST_BYTES = 8 * 1024
@@ -119,6 +123,38 @@ def probe_source_image(source: _Readable, path: str) -> ImageInfo:
         return probe_image(head, path)
     with source.open(path) as stream:
         return probe_image(stream, path)
+
+
+def probe_source_images(
+    source: _Readable, paths: Iterable[str], *, remember: bool = False
+) -> Iterator[ImageInfo | NbannotError]:
+    """Yield what `probe_source_image` says of each path, or the error that it raises.
+
+    With `remember`, what was found is kept until `take_probed` asks for it.
+    """
+    probed = _probed.setdefault(source, {}) if remember else {}
+    alike: dict[ImageInfo, ImageInfo] = {}  # most images of a dataset have one size
+    read = source.read
+    for path in paths:
+        try:
+            head = read(path, _FIRST_BYTES)
+            found = scan(head)
+            if found is None or not 0 < found.stored_width * found.stored_height <= MAX_PIXELS:
+                found = probe_source_image(source, path)
+        except NbannotError as error:
+            yield error
+            continue
+        if remember:
+            probed[path] = found = alike.setdefault(found, found)
+        yield found
+
+
+def take_probed(source: _Readable) -> dict[str, ImageInfo]:
+    """Return what `probe_source_images` found since it was last asked, by path, and forget it.
+
+    A reader that needs the sizes of images thus spares the importer to open each a second time.
+    """
+    return _probed.pop(source, {})
 
 
 def thumbnail(data: bytes, size_px: int, name: str = "") -> bytes:

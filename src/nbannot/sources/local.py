@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import hashlib
+import io
 import os
 from collections.abc import Iterable, Iterator
 from functools import cached_property
@@ -13,6 +14,7 @@ from typing import BinaryIO
 from ..errors import SourceError, printable
 from ..media.kinds import KIND_OF_SUFFIX, suffix
 from .base import Source, missing
+from .inside import INSIDE
 from .limits import Limits
 from .names import JUNK, is_junk, storable
 
@@ -24,6 +26,8 @@ _ANNOTATION_FOLDERS = frozenset(
 )
 # ImageSets/Main/train.txt: the list lies one folder deeper.
 _LIST_FOLDERS = frozenset({"action", "layout", "main", "segmentation"})
+_HASHED_AT_ONCE = 4096
+_SMALL_BYTES = 16 * 1024
 
 
 class _LocalSource(Source):
@@ -38,13 +42,19 @@ class _LocalSource(Source):
         # Listed path -> path on disk, where the two differ (a name that is not Unicode).
         return {}
 
+    @cached_property
+    def _listed(self) -> frozenset[str]:
+        return self.files.as_set()
+
     def _place(self, path: str) -> str:
         # Only what was listed is opened: a path from a file can't lead elsewhere, or to a device.
-        if path not in self.files:
+        if path not in self._listed:
             raise missing(path, self)
         return f"{self._root}/{self._real_names.get(path, path)}"
 
     def open(self, path: str) -> BinaryIO:
+        if self.is_inside(path):
+            return io.BytesIO(self.inside.read(path))
         place = self._place(path)
         try:
             return open(place, "rb")
@@ -52,12 +62,11 @@ class _LocalSource(Source):
             raise unreadable(error, path, self.name) from None
 
     def read(self, path: str, limit: int | None = None) -> bytes:
+        if INSIDE in path and self.is_inside(path):
+            return self.inside.read(path, limit)
         place = self._place(path)
         try:
-            if limit is None:
-                with open(place, "rb", buffering=0) as stream:
-                    return stream.read()
-            return read_head(place, limit)
+            return read_whole(place) if limit is None else read_head(place, limit)
         except OSError as error:
             raise unreadable(error, path, self.name) from None
 
@@ -68,17 +77,27 @@ class _LocalSource(Source):
             raise unreadable(error, path, self.name) from None
 
     def link(self, path: str) -> str | None:
+        if self.is_inside(path):
+            file, _, place = path.rpartition(INSIDE)
+            link = self.link(file)
+            return link and f"file://{link}{INSIDE}{place}"
         place = self._place(path)
         return os.path.normpath(place) if path not in self._real_names else None
 
     def _hash_stats(self, paths: Iterable[str]) -> str:
         digest = hashlib.blake2b(digest_size=16)
+        parts: list[str] = []
+        add, place, stat_of = parts.append, self._place, os.stat
         for path in paths:
             try:
-                stat = os.stat(self._place(path))
+                stat = stat_of(place(path))
             except OSError as error:
                 raise unreadable(error, path, self.name) from None
-            digest.update(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
+            add(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\0")
+            if len(parts) >= _HASHED_AT_ONCE:
+                digest.update("".join(parts).encode())
+                parts.clear()
+        digest.update("".join(parts).encode())
         return f"stat:{digest.hexdigest()}"
 
 
@@ -259,6 +278,19 @@ def read_head(place: str, limit: int) -> bytes:
         while len(data) < limit and (more := os.read(file, limit - len(data))):
             data += more
         return data
+    finally:
+        os.close(file)
+
+
+def read_whole(place: str) -> bytes:
+    """Return the bytes of a file, small ones in half the time that `open` takes."""
+    file = os.open(place, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        data = os.read(file, _SMALL_BYTES)
+        if not (more := os.read(file, 1)):  # the end: a file system may give less than asked for
+            return data
+        with open(file, "rb", buffering=0, closefd=False) as stream:
+            return data + more + stream.read()
     finally:
         os.close(file)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from ...errors import SourceError
@@ -140,6 +141,9 @@ class ImageSets:
             line = line.strip()
             if not line or line.startswith("#"):
                 continue
+            if line in self._known and line[0] != '"':  # most are
+                yield line, []
+                continue
             match = _LINE.fullmatch(line)
             assert match is not None
             name = match["quoted"] if match["quoted"] is not None else match["name"]
@@ -186,13 +190,11 @@ class Layout:
             images = [p for p in images if p not in masks and not _in_mask_folder(p)]
         self.images = images
         self._places = {p: self.place(p, _IMAGE_FOLDERS) for p in images}
-        self._by_name: dict[tuple[str, str | None, str], list[str]] = {}
-        for path, place in self._places.items():
-            for name in dict.fromkeys((place.name, image_stem(place.name))):
-                self._by_name.setdefault((place.root, place.subset, name), []).append(path)
-        self._by_path: dict[str, list[str]] = {}
-        for path in images:
-            self._by_path.setdefault(image_stem(path), []).append(path)
+        # (root, subset) -> name without suffix -> images
+        self._by_stem: dict[tuple[str, str | None], dict[str, list[str]]] = {}
+        for path, (root, subset, name) in self._places.items():
+            stems = self._by_stem.setdefault((root, subset), {})
+            stems.setdefault(image_stem(name), []).append(path)
         self.claimed: set[str] = set()
         self.entries = self._pair(xmls)
         self.sets = self._read_sets(source, ledger)
@@ -236,6 +238,13 @@ class Layout:
 
     # -- pairing ----------------------------------------------------------------------
 
+    @cached_property
+    def _by_path(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for path in self.images:
+            found.setdefault(image_stem(path), []).append(path)
+        return found
+
     def _pair(self, xmls: list[str]) -> list[Entry]:
         entries = []
         first: dict[tuple[str, str | None, str], Entry] = {}
@@ -260,10 +269,14 @@ class Layout:
         return sorted(entries, key=lambda e: (e.root, e.subset or "", e.name, e.xml or ""))
 
     def _with_image(self, entry: Entry, beside: str) -> Entry:
-        found = self._by_name.get((entry.root, entry.subset, entry.name), [])
-        found = found or self._by_path.get(beside, [])
-        whole = [p for p in found if self._places[p].name == entry.name]
-        found = whole or found
+        # a.jpg.xml speaks of a.jpg alone, a.xml of any image called a.
+        stems = self._by_stem.get((entry.root, entry.subset), {})
+        stem = image_stem(entry.name)
+        whole = [p for p in stems.get(stem, ()) if self._places[p].name == entry.name]
+        found = whole or stems.get(entry.name)
+        if not found:
+            found = self._by_path.get(beside, [])
+            found = [p for p in found if self._places[p].name == entry.name] or found
         if len(found) == 1:
             entry.image = found[0]
             self.claimed.add(found[0])
@@ -298,7 +311,7 @@ class Layout:
         sets = self.sets.get(entry.root)
         if sets is None:
             return None
-        if entry.image is None:
+        if entry.image is None or entry.name in sets.subset_of:
             return sets.find(entry.name)
         name = self._places[entry.image].name
         return sets.find(entry.name, name, image_stem(name))

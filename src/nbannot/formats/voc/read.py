@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import posixpath
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,18 +14,18 @@ from ...errors import BrokenFileError, FormatError, SourceError
 from ...ledger import Ledger
 from ...progress import Progress
 from ...schema import Batch, BatchBuilder, Label
-from ...sources.base import Listing, Source
-from ..media_index import Found, MediaIndex, as_path
+from ...sources.base import Source
+from ..media_index import as_path
+from .find import FOREIGN, SEVERAL, AnyFile, ImageFinder
 from .layout import Entry, Layout, image_stem
 from .masks import VOC_LABELS, Classes, Instance, MaskPair, parse_labelmap
+from .plain import PlainFile, parse_plain_files
 from .xml import AnnotationFile, add_objects, object_name, parse_annotation_file
 
 __all__ = ["VocReader"]
 
 _CHUNK = 1024
 _BATCH_ROWS = 16_384
-_SEVERAL = "several images fit"
-_FOREIGN = re.compile(r"^(?:[A-Za-z]:)?/")
 
 
 class VocReader:
@@ -38,13 +36,12 @@ class VocReader:
     ) -> None:
         self.source, self.options, self.ledger, self.progress = source, options, ledger, progress
         self.layout = Layout(source, ledger)
-        self.index = MediaIndex(Listing(self.layout.images))
+        self.finder = ImageFinder(self.layout)
         self.builder = BatchBuilder()
         self.labels: dict[str, Label] = {}
         self._classes: dict[str, Classes] = {}
         self._item_of_image: dict[str, int] = {}
         self._absent: set[tuple[str | None, str]] = set()
-        self._stale: list[str] = []
         self._failures: list[tuple[str, BrokenFileError | SourceError]] = []
         self._boxes = {False: 0, True: 0}
         self._void = 0
@@ -63,11 +60,16 @@ class VocReader:
             chunk = entries[start : start + step]
             paths = [p for e in chunk for p in (e.xml, e.class_mask, e.object_mask) if p]
             data = _read_all(self.source, paths)
-            for entry in chunk:
-                self._entry(entry, data)
-                self.progress.advance()
+            fast = 0
+            for entry, plain in zip(chunk, self._plain(chunk, data), strict=True):
+                self._entry(entry, data, plain)
+                if plain is not None:
+                    fast += 1
+                else:
+                    self.progress.advance()
                 if len(self.builder) >= _BATCH_ROWS:
                     yield self._flush()
+            self.progress.advance(fast)
         if not self._enough(limit):
             yield from self._leftover(limit)
         if self._failures and not self.builder.next_item:
@@ -101,14 +103,27 @@ class VocReader:
 
     # -- one item ---------------------------------------------------------------------
 
-    def _entry(self, entry: Entry, data: Mapping[str, bytes | SourceError]) -> None:
+    def _plain(
+        self, chunk: Sequence[Entry], data: Mapping[str, bytes | SourceError]
+    ) -> Iterator[PlainFile | None]:
+        # What the files say that need no parser; None for others, and where there are masks too.
+        texts = []
+        for entry in chunk:
+            text = None if entry.class_mask or entry.object_mask else data.get(entry.xml or "")
+            texts.append(text if isinstance(text, bytes) else b"")
+        return iter(parse_plain_files(texts, self.options["one_based"]))
+
+    def _entry(
+        self, entry: Entry, data: Mapping[str, bytes | SourceError], plain: PlainFile | None
+    ) -> None:
         self.ledger.read()
         where = entry.xml or entry.class_mask or entry.object_mask or ""
-        file = None
+        file: AnyFile | None = plain
         if entry.xml is not None:
             try:
-                file = parse_annotation_file(_get(data, entry.xml), self.options["one_based"])
-                self._find_image(entry, file)
+                if file is None:
+                    file = parse_annotation_file(_get(data, entry.xml), self.options["one_based"])
+                self.finder.find(entry, file)
             except (BrokenFileError, SourceError) as error:
                 self._failures.append((entry.xml, error))
                 self.ledger.reject(
@@ -121,9 +136,12 @@ class VocReader:
                 )
                 return
         item, key = self._finish(entry, file, where)
+        if isinstance(file, PlainFile):
+            self._plain_objects(file, item)
+            return
         masks = self._open_masks(entry, key, data)
         instances = [] if masks is None else list(masks.instances())
-        names = [object_name(o) for o in file.objects] if file is not None else []
+        names = file.names if file is not None else []
         # Instances are numbered like the objects in the XML, most often: believed if both agree.
         linked = {
             i.number
@@ -135,7 +153,7 @@ class VocReader:
         for instance in instances:
             self._mask(entry, file, item, key, instance, linked)
 
-    def _finish(self, entry: Entry, file: AnnotationFile | None, where: str) -> tuple[int, str]:
+    def _finish(self, entry: Entry, file: AnyFile | None, where: str) -> tuple[int, str]:
         listed = self.layout.listed(entry)
         subset = self.layout.subset(entry, listed)
         key = self._key(entry, subset, file)
@@ -152,15 +170,15 @@ class VocReader:
         if entry.image is None:
             if entry.rivals:
                 rivals = ", ".join(entry.rivals)
-                problems.append((_SEVERAL, f"{rivals}: it does not say which"))
-            elif self._have_images and all(reason != _SEVERAL for reason, _ in problems):
+                problems.append((SEVERAL, f"{rivals}: it does not say which"))
+            elif self._have_images and all(reason != SEVERAL for reason, _ in problems):
                 problems.append(("image file missing", "there is no image of this name"))
         for reason, message in problems:
             self.ledger.warn(
                 reason, file=where, record=record, item=key, message=f"{key}: {message}"
             )
-        meta = file.meta() if file is not None else {}
-        values: dict[str, Any] = {"meta": json.dumps({"voc": meta}, ensure_ascii=False)}
+        meta = file.meta if file is not None else None
+        values = {"meta": meta} if meta is not None else {}
         item = self.builder.item(
             subset=subset,
             key=key,
@@ -168,72 +186,34 @@ class VocReader:
             media=entry.image,
             width=file.width if file is not None else None,
             height=file.height if file is not None else None,
-            **(values if meta else {}),
+            **values,
         )
         if entry.image is not None:
             self._item_of_image[entry.image] = item
         self._tags(entry, listed, file, item, key)
         return item, key
 
-    def _key(self, entry: Entry, subset: str | None, file: AnnotationFile | None) -> str:
+    def _key(self, entry: Entry, subset: str | None, file: AnyFile | None) -> str:
         if entry.image is not None or file is None or not file.filename:
             return self.layout.key(entry, subset)
         name = as_path(file.filename)
-        if _FOREIGN.match(name) or ".." in name.split("/"):
+        if FOREIGN.match(name) or ".." in name.split("/"):
             name = name.rpartition("/")[2]
         key = self.layout.key(entry, subset, name)
         if (subset, key) in self._absent:  # copied and renamed, but for <filename>
-            self._stale.append(entry.xml or "")
+            self.finder.stale.append(entry.xml or "")
             suffix = name[len(image_stem(name)) :]
             key = self.layout.key(entry, subset, f"{entry.name}{suffix}")
         self._absent.add((subset, key))
         return key
 
-    def _find_image(self, entry: Entry, file: AnnotationFile) -> None:
-        """Find the image of an annotation file: the one of its own name, else of `<filename>`."""
-        name = as_path(file.filename)
-        folder = posixpath.dirname(entry.xml or "")
-        if ".." in name.split("/"):
-            name = posixpath.normpath(posixpath.join(folder, name))
-            if name.startswith(("..", "/")):
-                raise BrokenFileError(f"<filename> {file.filename!r} leads out of the dataset")
-        base = name.rpartition("/")[2]
-        if entry.image is not None:
-            own = image_stem(entry.image.rpartition("/")[2])
-            if base and image_stem(base) != own:
-                self._stale.append(entry.xml or "")
-            return
-        if entry.rivals:
-            named = [p for p in entry.rivals if p.rpartition("/")[2] == base]
-            if len(named) == 1:
-                self._take(entry, named[0])
-            return
-        for found in self._search(entry.name, name, base, folder):
-            if found.path is not None and self._take(entry, found.path):
-                if found.problem:
-                    file.problems.append(("matched under another spelling", f"it is {found.path}"))
-                return
-            if found.problem == "ambiguous":
-                file.problems.append((_SEVERAL, f"{file.filename!r} names them all"))
-                return
-
-    def _search(self, own: str, name: str, base: str, folder: str) -> Iterator[Found]:
-        if name:
-            foreign = bool(_FOREIGN.match(name))
-            yield self.index.find(name, near=[folder], tails=foreign)
-            if base != name:
-                yield self.index.find(base, near=[folder])
-            yield self.index.find_stem(image_stem(base), near=[folder])
-        yield self.index.find_stem(own, near=[folder])
-
-    def _take(self, entry: Entry, path: str) -> bool:
-        if path in self.layout.claimed or not self.layout.has_image(path):
-            return False
-        entry.image, entry.rivals = path, ()
-        self.layout.claimed.add(path)
-        return True
-
     # -- annotations ------------------------------------------------------------------
+
+    def _plain_objects(self, file: PlainFile, item: int) -> None:
+        if file.count:
+            self._boxes[file.one_based] += 1
+            self.ledger.read(file.count)
+            self.builder.annotations(item, file.columns)
 
     def _objects(
         self, entry: Entry, file: AnnotationFile, item: int, key: str, linked: set[int]
@@ -259,13 +239,16 @@ class VocReader:
             self.labels.setdefault(part, Label(part, parent=name))
 
     def _tags(
-        self, entry: Entry, listed: str | None, file: AnnotationFile | None, item: int, key: str
+        self, entry: Entry, listed: str | None, file: AnyFile | None, item: int, key: str
     ) -> None:
         sets = self.layout.sets.get(entry.root)
         if sets is None or listed is None or not self.options["class_lists"]:
             return
-        shown = {object_name(o) for o in file.objects} if file is not None else set()
-        for label, mark in sets.present.get(listed, {}).items():
+        present = sets.present.get(listed)
+        if not present:
+            return
+        shown = set(file.names) if file is not None else set()
+        for label, mark in present.items():
             if label not in shown:
                 self.ledger.read()
                 hard = json.dumps({"difficult": True}) if mark == "0" else None
@@ -375,12 +358,12 @@ class VocReader:
             }
             parts = [f"{n} file{'s' * (n != 1)}: {told[k]}" for k, n in self._boxes.items() if n]
             note("how boxes were read", message=f"{'; '.join(parts)} (option one_based)")
-        if self._stale:
+        if self.finder.stale:
             note(
                 "<filename> is another name",
-                file=self._stale[0],
-                message=f"{len(self._stale)} annotation files name another image than the one "
-                "that is called like themselves; their own name was believed",
+                file=self.finder.stale[0],
+                message=f"{len(self.finder.stale)} annotation files name another image than the "
+                "one that is called like themselves; their own name was believed",
             )
         if self._void:
             note("void pixels", message=f"{self._void} masks have pixels of no class (255)")

@@ -6,8 +6,9 @@ import json
 import math
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
@@ -19,8 +20,8 @@ from ...ledger import Ledger
 from ...schema import BatchBuilder
 
 __all__ = [
-    "DEFAULT", "ONE_BASED", "REAL_VOC", "AnnotationFile", "add_objects", "object_name",
-    "parse_annotation_file",
+    "DEFAULT", "ONE_BASED", "REAL_VOC", "AnnotationFile", "add_objects", "is_one_based",
+    "meta_json", "object_name", "parse_annotation_file",
 ]  # fmt: skip
 
 ONE_BASED = " (1-based)"
@@ -41,7 +42,19 @@ DEFAULT: dict[str, Any] = {"folder": "JPEGImages", "source": {"database": "Unkno
 """What `voc_write` says in the head of a file where nothing is known: it is not kept."""
 
 
-@dataclass(slots=True)
+def meta_json(said: Iterable[tuple[str, Any]]) -> str | None:
+    """Return what is worth keeping of what the head of a file says, as JSON; None for nothing."""
+    meta = {k: v for k, v in said if v and v != DEFAULT.get(k)}
+    return json.dumps({"voc": meta}, ensure_ascii=False) if meta else None
+
+
+def is_one_based(database: str, chosen: str) -> bool:
+    """Say whether corners are 1-based; `chosen` is the option, ``"auto"``, ``"yes"``, ``"no"``."""
+    real = REAL_VOC.fullmatch(database) is not None or database.endswith(ONE_BASED)
+    return chosen == "yes" or (chosen == "auto" and real)
+
+
+@dataclass
 class AnnotationFile:
     """The root of a parsed file, and what its head says."""
 
@@ -52,16 +65,22 @@ class AnnotationFile:
     one_based: bool
     problems: list[tuple[str, str]] = field(default_factory=list)
 
-    @property
+    @cached_property
     def objects(self) -> list[Element]:
         """The ``<object>`` elements."""
         return self.root.findall("object")
 
-    def meta(self) -> dict[str, Any]:
-        """Return what the head says beyond name and size, for `ITEMS.meta`."""
+    @property
+    def names(self) -> list[str | None]:
+        """The names of the objects."""
+        return [object_name(element) for element in self.objects]
+
+    @property
+    def meta(self) -> str | None:
+        """What the head says beyond name and size, for `ITEMS.meta`."""
         found = {e.tag: _plain(e) for e in self.root if e.tag not in _HEADER}
         depth = (self.root.findtext("size/depth") or "").strip()
-        return {k: v for k, v in (*found.items(), ("depth", depth)) if v and v != DEFAULT.get(k)}
+        return meta_json((*found.items(), ("depth", depth)))
 
 
 def parse_annotation_file(data: bytes, one_based: str) -> AnnotationFile:
@@ -76,14 +95,8 @@ def parse_annotation_file(data: bytes, one_based: str) -> AnnotationFile:
     if root.tag != "annotation":
         raise BrokenFileError(f"Its root is <{root.tag}>, not <annotation>")
     database = (root.findtext("source/database") or "").strip()
-    real = REAL_VOC.fullmatch(database) is not None or database.endswith(ONE_BASED)
-    file = AnnotationFile(
-        root,
-        (root.findtext("filename") or "").strip(),
-        None,
-        None,
-        one_based == "yes" or (one_based == "auto" and real),
-    )
+    filename = (root.findtext("filename") or "").strip()
+    file = AnnotationFile(root, filename, None, None, is_one_based(database, one_based))
     size = root.find("size")
     if size is not None:
         given = [(size.findtext(side) or "").strip() for side in ("width", "height")]

@@ -15,9 +15,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ...errors import BrokenFileError, OptionError, SourceError, UnsafeSourceError
+from ...errors import BrokenFileError, NbannotError, OptionError, SourceError, UnsafeSourceError
 from ...ledger import Ledger
-from ...media.images import probe_source_image
+from ...media.images import ImageInfo, probe_source_image, probe_source_images
 from ...progress import Progress
 from ...schema import Batch
 from ...sources.base import Source
@@ -34,6 +34,7 @@ __all__ = ["READ_OPTIONS", "read_layout"]
 CHUNK_IMAGES = 4096
 CHUNK_BYTES = 8 << 20
 _SAMPLE_IMAGES = 100
+_UNKNOWN = (np.nan, np.nan)
 
 READ_OPTIONS = (
     Option(
@@ -129,32 +130,40 @@ class _Reader:
 
     def _texts(self, chunk: Sequence[Entry]) -> Iterator[tuple[Sequence[Entry], dict[str, bytes]]]:
         # A chunk with the bytes of its label files by path, in parts of bounded size.
-        waiting = list(reversed(chunk))
-        while waiting:
-            part: list[Entry] = []
-            size = 0
-            while waiting and size < CHUNK_BYTES:
-                part.append(waiting.pop())
-                size += self._size_of(part[-1].label)
-            yield part, self._read_texts([entry.label for entry in part if entry.label])
+        while chunk:
+            labels = [entry.label for entry in chunk if entry.label]
+            found, settled = self._read_texts(labels)
+            if settled == len(labels):
+                yield chunk, found
+                return
+            last = labels[settled - 1]
+            count = next(i for i, entry in enumerate(chunk, 1) if entry.label == last)
+            yield chunk[:count], found
+            chunk = chunk[count:]
 
-    def _size_of(self, label: str | None) -> int:
+    def _read_texts(self, paths: Sequence[str]) -> tuple[dict[str, bytes], int]:
+        # The bytes by path of the first of `paths`, and how many these are: as many as
+        # CHUNK_BYTES hold, and one more.
+        found: dict[str, bytes] = {}
+        size = 0
         try:
-            return (self.source.size(label) or 0) if label else 0
-        except SourceError:
-            return 0  # reading it will name it
-
-    def _read_texts(self, paths: Sequence[str]) -> dict[str, bytes]:
-        try:
-            return dict(self.source.read_many(paths))
+            for path, data in self.source.read_many(paths):
+                found[path] = data
+                size += len(data)
+                if size >= CHUNK_BYTES:
+                    break
+            else:
+                return found, len(paths)
         except UnsafeSourceError:
             raise
         except SourceError:
             pass  # one by one, to name the file that can't be read
-        found = {}
-        for path in paths:
+        # In the order of a source that may be another one, too much was read at once.
+        known, found = found, {}
+        size = 0
+        for count, path in enumerate(paths, 1):
             try:
-                found[path] = self.source.read(path)
+                found[path] = data = known[path] if path in known else self.source.read(path)
             except UnsafeSourceError:
                 raise
             except SourceError as error:
@@ -162,7 +171,11 @@ class _Reader:
                 self.ledger.reject(
                     "label file can't be read", file=path, record="file", message=str(error)
                 )
-        return found
+                continue
+            size += len(data)
+            if size >= CHUNK_BYTES:
+                return found, count
+        return found, len(paths)
 
     # -- one batch --------------------------------------------------------------------
 
@@ -208,43 +221,56 @@ class _Reader:
     def _items(self, entries: Sequence[Entry]) -> tuple[NDArray[np.float64], list[int]]:
         # Width and height of each image (NaN: unknown), and which of them become items.
         self.ledger.read(len(entries))
-        sizes = np.full((len(entries), 2), np.nan)
+        sizes: list[tuple[float, float]] = []
         items = []
+        media = [entry.media for entry in entries if entry.media is not None]
+        probed = probe_source_images(self.source, media, remember=True)
         for i, entry in enumerate(entries):
-            problem = entry.problem
-            if entry.media is None:
-                reason, text = _PROBLEMS.get(problem, _PROBLEMS["missing"])
-                text = text.format(entry.key)
+            info = next(probed) if entry.media is not None else None
+            if isinstance(info, ImageInfo):
+                items.append(i)
+                sizes.append((info.width, info.height))
+                if entry.problem:
+                    self._doubtful(entry)
+            elif self._unmeasured(entry, info):
+                items.append(i)
+                sizes.append(self.size or _UNKNOWN)
             else:
-                try:
-                    info = probe_source_image(self.source, entry.media)
-                    sizes[i] = info.width, info.height
-                    reason = text = ""
-                except UnsafeSourceError:
-                    raise
-                except (SourceError, BrokenFileError) as error:
-                    reason, text = "image can't be read", error.message
-            line = {
-                "file": entry.media or entry.listed or self.declared.where,
-                "record": f"image {entry.key}",
-                "item": entry.key,
-            }
-            if reason and self.size is None:
-                text += "; with image_size= its rows can be placed all the same"
-                self.ledger.reject(reason, **line, message=text)
-                continue
-            items.append(i)
-            if reason:
-                sizes[i] = self.size
-                self.ledger.warn(
-                    reason, **line, message=f"{text}; image_size is taken for its size"
-                )
-            elif problem in _PROBLEMS:
-                reason, text = _PROBLEMS[problem]
-                self.ledger.warn(reason, **line, message=text.format(entry.media))
-            elif problem:
-                self.ledger.warn("one label file for two images", **line, message=problem)
-        return sizes, items
+                sizes.append(_UNKNOWN)
+        return np.array(sizes, np.float64).reshape(-1, 2), items
+
+    def _unmeasured(self, entry: Entry, error: NbannotError | None) -> bool:
+        # Say that an image is not there, or can't be read; is it an item all the same?
+        if error is None:
+            reason, text = _PROBLEMS.get(entry.problem, _PROBLEMS["missing"])
+            text = text.format(entry.key)
+        elif isinstance(error, UnsafeSourceError):
+            raise error
+        else:
+            reason, text = "image can't be read", error.message
+        if self.size is None:
+            text += "; with image_size= its rows can be placed all the same"
+            self.ledger.reject(reason, **self._line(entry), message=text)
+            return False
+        text += "; image_size is taken for its size"
+        self.ledger.warn(reason, **self._line(entry), message=text)
+        return True
+
+    def _doubtful(self, entry: Entry) -> None:
+        # The image is there, but not quite as it was named, or its labels are another's.
+        if entry.problem in _PROBLEMS:
+            reason, text = _PROBLEMS[entry.problem]
+            self.ledger.warn(reason, **self._line(entry), message=text.format(entry.media))
+        else:
+            reason = "one label file for two images"
+            self.ledger.warn(reason, **self._line(entry), message=entry.problem)
+
+    def _line(self, entry: Entry) -> dict[str, str]:
+        return {
+            "file": entry.media or entry.listed or self.declared.where,
+            "record": f"image {entry.key}",
+            "item": entry.key,
+        }
 
     def _new_labels(self) -> Iterator[Any]:
         for number in self.declared.names.by_id:
@@ -262,9 +288,11 @@ class _Reader:
 
     def _reject_orphans(self) -> None:
         reason = "label file without an image"
-        for start in range(0, len(self.orphans), CHUNK_IMAGES):
-            paths = self.orphans[start : start + CHUNK_IMAGES]
-            found = self._read_texts(paths)
+        start = 0
+        while paths := self.orphans[start : start + CHUNK_IMAGES]:
+            found, settled = self._read_texts(paths)
+            start += settled
+            paths = paths[:settled]
             texts = [found.get(path, b"") for path in paths]
             rows = parse_rows(texts, Names({}))
             file = np.concatenate([rows.file, [bad.file for bad in rows.bad]]).astype(int)

@@ -68,7 +68,8 @@ def write_darknet(
     encoder = RowEncoder("detect", classes, ledger, scores=options["scores"])
     for subset in export.subsets:
         folder = f"obj_{subset}_data"
-        paths = _write_subset(export, subset, folder, sink, encoder, progress)
+        # Darknet wants a label file with each image, empty where there is nothing on it.
+        paths = _write_subset(export, subset, folder, sink, encoder, progress, always=True)
         sink.write(f"{subset}.txt", "".join(f"data/{path}\n" for path in paths))
     encoder.tell_losses()
     names = []
@@ -121,9 +122,10 @@ class _Contents:
 
 
 def _write_subset(
-    export: Export, subset: str, folder: str, sink: Sink, encoder: RowEncoder, progress: Progress
-) -> Iterator[str]:
-    # Writes images and label files; yields the paths of the images.
+    export: Export, subset: str, folder: str, sink: Sink, encoder: RowEncoder, progress: Progress,
+    *, always: bool = False,
+) -> Iterator[str]:  # fmt: skip
+    # Writes images and label files (`always`: empty ones too); yields the paths of the images.
     names = _FileNames(folder, encoder.ledger)
     progress.start(f"Writing {subset}", None, "images")
     for batch in export.batches(subset):
@@ -136,7 +138,7 @@ def _write_subset(
             sink.add_media(image, item["item"])
             if lines:
                 sink.write(label, "\n".join(lines) + "\n")
-            elif _is_negative(item["meta"]):
+            elif always or _is_negative(item["meta"]):
                 sink.write(label, "")
             yield image
         progress.advance(len(items))

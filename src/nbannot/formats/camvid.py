@@ -16,7 +16,7 @@ from ..schema import Batch, Label
 from ..sources.base import Source
 from .base import Format, Option
 from .class_tables import ClassTable, class_files, distinct_colors, read_class_table
-from .fitting import Fitting, Row
+from .fitting import Fitting, Row, note_spaces
 from .look import Look
 from .mask_images import Color, decode_mask, encode_mask, without_suffix
 from .mask_painting import Painting
@@ -125,6 +125,7 @@ class CamVid(Format):
         """Write ``<subset>``, ``<subset>annot``, ``<subset>.txt`` and ``label_colors.txt``."""
         chosen = self.check_options(options, writing=True)
         fitting = Fitting(self.title, PAINTED, ledger)
+        note_spaces(export.labels, ledger, self.title)
         classes = _Classes(export.labels, chosen["encoding"], ledger)
         for subset in export.subsets:
             names = told_names(subset, ledger)

@@ -7,7 +7,7 @@ or left out, by the same rules for every format.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,10 +17,10 @@ import pyarrow as pa
 from .. import geometry
 from ..ledger import Ledger
 from ..media.kinds import suffix
-from ..schema import Batch
+from ..schema import Batch, Label
 from .writing import safe_path
 
-__all__ = ["FileNames", "Fitting", "Holds", "Row"]
+__all__ = ["FileNames", "Fitting", "Holds", "Row", "note_spaces"]
 
 Row = dict[str, Any]
 
@@ -220,6 +220,20 @@ class Fitting:
                 record=f"annotation {n}" if n else "item",
                 message=f"{self.title} holds {', '.join(self.holds.kinds)} only",
             )  # fmt: skip
+
+
+def note_spaces(labels: Iterable[Label], ledger: Ledger, title: str) -> None:
+    """Note labels with spaces in a format that parts its columns at them, and has no quotes.
+
+    >>> ledger = Ledger()
+    >>> note_spaces([Label("big dog"), Label("cat")], ledger, "KITTI")
+    >>> ledger.lines("note", "label with a space")[0]["message"]
+    "'big dog' is written as it is: nbannot reads it again, other readers of KITTI may not"
+    """
+    for label in labels:
+        if any(c.isspace() for c in label.name):
+            text = f"{label.name!r} is written as it is: nbannot reads it again, other readers of "
+            ledger.note("label with a space", message=f"{text}{title} may not")
 
 
 class FileNames:

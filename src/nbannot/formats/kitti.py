@@ -15,7 +15,7 @@ from ..schema import Batch
 from ..sources.base import Source
 from .base import Format, Option
 from .class_tables import ClassTable, distinct_colors, read_class_table
-from .fitting import Fitting, Holds, Row
+from .fitting import Fitting, Holds, Row, note_spaces
 from .look import Look
 from .mask_images import without_suffix
 from .masks.write import told_names
@@ -236,6 +236,7 @@ class Kitti(Format):
         chosen = self.check_options(options, writing=True)
         columns = ("occluded", "extra", *(("score",) if chosen["scores"] else ()))
         fitting = Fitting(self.title, Holds({"box": ()}, columns=columns), ledger)
+        note_spaces(export.labels, ledger, self.title)
         lost = 0
         for subset in export.subsets:
             names = told_names(subset, ledger)

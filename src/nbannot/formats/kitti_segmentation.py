@@ -16,7 +16,7 @@ from .base import Format
 from .cityscapes.classes import CITYSCAPES, THINGS, WrittenClasses
 from .cityscapes.write import coded_instances, is_foreign
 from .class_tables import ClassTable, read_class_table
-from .fitting import Fitting, Holds
+from .fitting import Fitting, Holds, note_spaces
 from .kitti import Place, placed
 from .look import Look
 from .mask_images import MaskPicture, Runs, encode_mask, without_suffix
@@ -93,6 +93,7 @@ class KittiSegmentation(Format):
         Boxes, ellipses and polygons are painted, which is a warning for each.
         """
         fitting = Fitting(self.title, Holds(PAINTED.types, columns=("z_order", "extra")), ledger)
+        note_spaces(export.labels, ledger, self.title)
         classes = WrittenClasses(export.labels, _HIGHEST, ledger)
         lost = 0
         for subset in export.subsets:

@@ -86,10 +86,8 @@ def page(fmt: Format) -> str:
     return "\n".join(parts).rstrip() + "\n"
 
 
-_READ = 'project.import_dataset("dataset.zip", format="{name}")   # found by itself, most often'
-_WRITE = (
-    'project.export_plan("{name}")          # what would be lost\nproject.export("{name}", "out")'
-)
+_READ = 'project.import_dataset("dataset.zip", format="{name}")  # found by itself, most often'
+_WRITE = 'project.export_plan("{name}")  # what would be lost\nproject.export("{name}", "out")'
 
 
 def _code(text: str, fmt: Format) -> str:
@@ -157,7 +155,8 @@ def adding_page() -> str:
     for name, about, body in zip(blocks[::3], blocks[1::3], blocks[2::3], strict=True):
         language = "toml" if name.endswith(".toml") else "python"
         told = f"`{name}`" + (f": {about}" if about else "")
-        parts.append(f"{told}\n\n```{language}\n{body.strip()}\n```\n")
+        code = body.strip().replace("'''", '"""')  # a docstring within a docstring
+        parts.append(f"{told}\n\n```{language}\n{code}\n```\n")
     parts.append(after + "\n")
     parts.append(
         "What is shown here is the docstring of `nbannot.formats`. A test installs it as a package "

@@ -9,6 +9,7 @@ hold, or leaves it out, and says so::
     from nbannot.formats.fitting import Fitting, Holds
     from nbannot.formats.reading import Reading
 
+
     class Dots(Format):
         '''Boxes in ``<subset>.dots``: image, label, left, top, width, height.'''
 
@@ -21,8 +22,10 @@ hold, or leaves it out, and says so::
             paths = look.files.with_suffix(".dots")
             look.need(paths, "no .dots file")
             lines = look.head(paths[0]).lines
-            look.need(all(line.count("\t") in (0, 5) for line in lines[:20]),
-                      f"{paths[0]} has lines of another kind")
+            look.need(
+                all(line.count("\t") in (0, 5) for line in lines[:20]),
+                f"{paths[0]} has lines of another kind",
+            )
             look.found(f"{paths[0]} has {len(lines)} lines of six values")
             return 0.95
 
@@ -35,16 +38,22 @@ hold, or leaves it out, and says so::
                     if not values and reading.is_full:
                         break
                     item = reading.image_item(
-                        image, file=path, subset=subset, near=[f"images/{subset}"])
+                        image, file=path, subset=subset, near=[f"images/{subset}"]
+                    )
                     try:
                         if values:
                             label, *box = values
                             x, y, w, h = map(float, box)
-                            reading.annotation(
-                                item, type="box", label=label, x=x, y=y, w=w, h=h)
+                            reading.annotation(item, type="box", label=label, x=x, y=y, w=w, h=h)
                     except ValueError as error:
-                        reading.reject("not a box", file=path, where=f"line {number}",
-                                       record=f"line {number}", item=image, message=str(error))
+                        reading.reject(
+                            "not a box",
+                            file=path,
+                            where=f"line {number}",
+                            record=f"line {number}",
+                            item=image,
+                            message=str(error),
+                        )
                 yield from reading.batches()
             yield from reading.rest()
 
@@ -70,6 +79,7 @@ hold, or leaves it out, and says so::
 
     # test_dots.py: what every format must do
     from nbannot.formats.cases import FormatCases
+
 
     class TestDots(FormatCases):
         format_name = "dots"

@@ -88,7 +88,12 @@ NOTES = """
   only loading the file.
 * **First preview.** Importing pandas, pyarrow and the store, then reading the file and finding
   where each of its annotations begins and ends.
-* **Export of COCO, rows of a DataFrame, a folder of many files.** Not profiled to the end yet.
+* **Folders of many files.** Half the time is spent in the system: opening a label file and the head
+  of a picture, and asking for their dates to know them again. The peers only load; nbannot also
+  checks and commits.
+* **Finding a format among many files.** Listing them, then one look at the names by each of the
+  formats that these files could be.
+* **Export of COCO, rows of a DataFrame.** Not profiled to the end yet.
 """
 
 

@@ -77,8 +77,9 @@ class Ade20k(Format):
             )
             look.found(f"{len(lines):,} files of objects, such as {lines[0]}")
             return 0.95
-        beside = {without_suffix(path) for path in look.images}
-        jsons = [p for p in look.files.with_suffix(".json") if without_suffix(p) in beside]
+        every = look.files.with_suffix(".json")
+        beside = {without_suffix(path) for path in look.images} if every else set()
+        jsons = [p for p in every if without_suffix(p) in beside]
         some = sorted({*jsons[:1], *jsons[len(jsons) // 2 :][:1]})
         look.need(some, "no _atr.txt, and no JSON beside an image")
         look.need(any(_is_json(look, p) for p in some), f"{some[0]} has no ADE20K annotation")

@@ -152,6 +152,10 @@ def _stem(path: str) -> str:
 
 def _label_files(source: Source) -> list[str]:
     paths = candidates(source, ".txt")
+    folders = [f for f in source.files.all_folders() if _place(f"{f}/a.txt") is not None]
+    if source.main is None and not folders:
+        plain = [p for p in paths if not p.rpartition("/")[2].lower().startswith(_NOT_LABELS)]
+        return sorted(plain)
     inside = [p for p in paths if _place(p) is not None]
     plain = [p for p in paths if not p.rpartition("/")[2].lower().startswith(_NOT_LABELS)]
     return sorted(inside or plain)

@@ -56,8 +56,8 @@ def candidates(source: Source, *suffixes: str) -> list[str]:
     """Return the files of these suffixes, the shallowest first; of a single file, only that."""
     if source.main is not None:
         return [source.main] if suffix(source.main) in suffixes else []
-    shown = [p for p in source.files.with_suffix(*suffixes) if not f"/{p}".count("/.")]
-    return sorted(shown, key=lambda p: (p.count("/"), p))
+    shown = [p for p in source.files.with_suffix(*suffixes) if "/." not in p and p[0] != "."]
+    return sorted(shown, key=lambda p: p.count("/"))  # a listing is in order of names already
 
 
 def files_of(

@@ -102,5 +102,7 @@ class TFRecord(Format):
 def _files(source: Source) -> list[str]:
     if source.main:
         return [source.main] if _NAME.match(source.main.rpartition("/")[2]) else []
+    if not any("rec" in end or not end for end in source.files.suffixes()):
+        return []
     names = ((path, path.rpartition("/")[2]) for path in source.files)
     return [path for path, name in names if "rec" in name.lower() and _NAME.match(name)]

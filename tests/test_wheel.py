@@ -82,7 +82,7 @@ def test_wheel_says_its_licence_and_extras(built):
     assert "License-Expression: Apache-2.0" in metadata
     assert "Requires-Python: >=3.10" in metadata
     extras = {line.partition(": ")[2] for line in metadata if line.startswith("Provides-Extra")}
-    assert extras == {"demo", "fast", "lab"}
+    assert extras == {"azure", "demo", "fast", "gcs", "http", "lab", "s3"}
 
 
 def test_sdist_has_sources_and_bundles(built):

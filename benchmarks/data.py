@@ -24,10 +24,11 @@ def coco_file(images: int) -> Path:
     118,287 images give some 857,000 annotations and 409 MB: 7.27 annotations an image, polygons
     of 24 points, 1.2 % crowds with runs in the open, labels as uneven as there.
     """
-    path = FOLDER / f"coco-{images}.json"
+    # In a folder of its own: media is looked for beside a file that is opened alone.
+    path = FOLDER / f"coco-{images}" / "instances.json"
     if path.is_file():
         return path
-    FOLDER.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     ids = (rng.permutation(images * 5)[:images] + 1).tolist()
     part = path.with_suffix(".part")

@@ -89,8 +89,9 @@ NOTES = """
 * **First preview.** Importing pandas, pyarrow and the store, then reading the file and finding
   where each of its annotations begins and ends.
 * **Folders of many files.** Half the time is spent in the system: opening a label file and the head
-  of a picture, and asking for their dates to know them again. The peers only load; nbannot also
-  checks and commits.
+  of a picture, and asking for their dates to know them again; where the disk's cache is cold, most
+  of it. The peers only load; nbannot also checks and commits. Of CVAT's images Datumaro looks at
+  none, and nbannot at the head of each, since EXIF may turn them.
 * **Finding a format among many files.** Listing them, then one look at the names by each of the
   formats that these files could be.
 * **Export of COCO, rows of a DataFrame.** Not profiled to the end yet.

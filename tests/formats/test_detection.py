@@ -127,6 +127,19 @@ def test_missing_class_names_can_be_given():
     assert [row["label"] for row in found.annotations] == ["dog"]
 
 
+def test_accepting_names_loses_no_class():
+    """The offer has a name per class that is seen, and a class beyond given names is kept."""
+    source = open_source({"a.jpg": jpeg(), "a.txt": b"1 .5 .5 .2 .2\n7 .5 .5 .1 .1\n"})
+    best = detect(source)[0]
+    (fix,) = best.fixes
+    assert fix.options["names"].split(", ")[-1] == "class_7"
+    for names, labels in ((fix.options["names"], {"class_1", "class_7"}),
+                          ("cat, dog", {"dog", "class_7"})):  # fmt: skip
+        found = read_back(get_format(best.format), source, names=names)
+        assert {row["label"] for row in found.annotations} == labels
+        assert [g for g in found.ledger.groups() if g[0] != "note"] == []
+
+
 def test_folders_in_another_case_can_be_accepted():
     """``images/train`` that is written ``Images/Train``: a fix has it read as the split."""
     source = open_source({

@@ -13,7 +13,7 @@ from ...schema import Batch
 from ...sources.base import Listing, Source
 from ..base import Format
 from .data import Declared, Names, read_lines, read_names, read_obj_data
-from .format import label_share
+from .format import classes_seen, label_share
 from .layout import lay_out
 from .read import READ_OPTIONS, read_layout
 from .write import DARKNET_OPTIONS, write_darknet
@@ -67,7 +67,8 @@ class YoloDarknet(Format):
         texts = len(look.files.with_suffix(".txt"))
         look.found(f"{len(look.images):,} images, {texts:,} text files")
         if not names and not data:
-            look.offer("No file names the classes: name them, in order", names="class_0, class_1")
+            names_of = ", ".join(f"class_{n}" for n in range(classes_seen(look)))
+            look.offer("No file names the classes: name them, in order", names=names_of)
         if lines:
             look.found(f"{good} of {lines} lines looked at are rows")
         if look.files.with_suffix(".yaml", ".yml"):
@@ -97,6 +98,7 @@ class YoloDarknet(Format):
         if options["names"] and not declared.names.declared:
             names = [name.strip() for name in str(options["names"]).split(",")]
             declared.names = Names(dict(enumerate(names)))
+            declared.names.declared = False  # a class beyond them is named as without them
         layout = lay_out(source, declared, files)
         if not len(layout.entries) and not layout.orphans and _data_file(source) is None:
             raise FormatError(f"{source.name} has no images and no label files")

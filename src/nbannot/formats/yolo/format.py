@@ -196,10 +196,7 @@ def _candidates(files: Listing, main: str | None) -> list[str]:
 
 def label_share(look: Look) -> tuple[int, int, int]:
     """Return (lines that look like rows, lines, files) of three text files that may hold labels."""
-    texts = look.files.with_suffix(".txt")
-    paths: set[str] = set()
-    for k in (0, len(texts) // 2, len(texts) - 1):
-        paths.update([path for path in texts[max(k, 0) : k + 5] if is_label_name(path)][:1])
+    paths = _some_labels(look)
     good = lines = 0
     for path in paths:
         head = look.head(path).data
@@ -207,3 +204,20 @@ def label_share(look: Look) -> tuple[int, int, int]:
         rows, all_lines = row_share(head[:cut])
         good, lines = good + rows, lines + all_lines
     return good, lines, len(paths)
+
+
+def classes_seen(look: Look) -> int:
+    """Return one more than the highest class id in the label files looked at, 1 at least."""
+    most = 100  # an id above that is no class to be offered by name
+    first = (line.split()[0] for path in _some_labels(look) for line in look.head(path).lines)
+    ids = [int(word) for word in first if word.isdecimal() and len(word) < 4]
+    return min(max(ids, default=0), most - 1) + 1
+
+
+def _some_labels(look: Look) -> set[str]:
+    # Three text files that may hold labels: from the beginning, the middle and the end.
+    texts = look.files.with_suffix(".txt")
+    paths: set[str] = set()
+    for k in (0, len(texts) // 2, len(texts) - 1):
+        paths.update([path for path in texts[max(k, 0) : k + 5] if is_label_name(path)][:1])
+    return paths

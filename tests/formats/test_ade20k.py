@@ -7,6 +7,7 @@ import json
 import pytest
 
 from nbannot.formats import detect, get_format
+from nbannot.formats.examples import read_back
 from nbannot.sources import open_source
 
 from .mask_files import lexed, lines, masks_of, picture, png, read, told
@@ -179,3 +180,12 @@ def test_a_preview_is_a_prefix(samples):
     folder = samples / "ade20k/datumaro-ade20k2017/dataset"
     whole, some = read("ade20k", folder), read("ade20k", folder, limit=1)
     assert (some.items, some.annotations) == (whole.items[:1], whole.annotations[:3])
+
+
+def test_what_is_not_kept_is_noted_once(samples):
+    """Scene, dates and hypernyms: a note each for the dataset, not for each image."""
+    source = open_source(samples / "ade20k/datumaro-ade20k2020")
+    lines = read_back(get_format("ade20k"), source).ledger.lines("note", "not kept")
+    assert sorted(line["message"].split()[0] for line in lines) == [
+        "hypernym", "saved_date", "scene",
+    ]  # fmt: skip

@@ -31,6 +31,8 @@ _SUBSETS = frozenset(("training", "validation", "test", "testing", "train", "val
 _LINE = re.compile(r"(\d+)\s*#\s*(\d+)\s*#\s*(\d+)\s*#(.*)#([^#]*)#\s*\"(.*)\"\s*")
 _PARTS = re.compile(r"(.+)_parts_(\d+)")
 
+_NOT_KEPT = ("scene", "saved_date", "hypernym")
+
 
 class Ade20k(Format):
     """ADE20K as it is downloaded: full annotations, of 2017 or of 2020 and 2021.
@@ -44,7 +46,7 @@ class Ade20k(Format):
     The label is the first of the names (``person`` of "person, individual ..."), all of them where
     another class has it already. Attributes are True; `occluded` and `z_order` (the level of a
     part) are columns; a part has the `group` of its object (2020). All names, the crop and where
-    a part belongs are in `extra`; hypernyms, dates and the scene are not kept.
+    a part belongs are in `extra`; hypernyms, dates and the scene are not kept (a note).
 
     **Records** are items, objects and parts.
     """
@@ -172,6 +174,7 @@ class _Reader:
     use: str
     _names: dict[str, str] = field(default_factory=dict)
     _taken: dict[str, str] = field(default_factory=dict)
+    _told: set[str] = field(default_factory=set)
 
     def add(self, number: int, item: MaskItem, contents: Contents) -> None:
         """Add the annotations of an image."""
@@ -250,7 +253,14 @@ class _Reader:
     # -- 2020 -------------------------------------------------------------------------
 
     def _document(self, number: int, item: MaskItem, path: str, value: Any) -> None:
-        given = list_of(mapping_of(mapping_of(value).get("annotation")).get("object"))
+        whole = mapping_of(mapping_of(value).get("annotation"))
+        given = list_of(whole.get("object"))
+        every = (whole, *(mapping_of(one) for one in given))
+        lost = {name for name in _NOT_KEPT if any(one.get(name) for one in every)} - self._told
+        for name in sorted(lost):  # once, and not for each of 25,000 images
+            text = f"{name} of images or objects, in {path} for one"
+            self.reading.ledger.note("not kept", file=path, message=text)
+        self._told |= lost
         parents = {}
         for found in map(mapping_of, given):
             parents[str(found.get("id"))] = mapping_of(found.get("parts"))

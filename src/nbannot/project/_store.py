@@ -8,6 +8,7 @@ Only the modules ``project/_store*.py`` know SQL: this one opens the file and gu
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import threading
 import time
@@ -29,6 +30,7 @@ __all__ = ["Store", "now"]
 
 FILE = "project.sqlite"
 APPLICATION_ID = 0x6E62616E  # "nban": SQLite's mark for whose file it is
+FLUSH_S = 0.2
 LOG_BYTES = 16 << 20
 """The log is moved into the file when it is larger."""
 MAX_CACHED = 32
@@ -64,6 +66,7 @@ class Store:
         self._cache_version = ""
         self._writes = 0
         self._file = folder / FILE if folder is not None else None
+        self._log = folder / f"{FILE}-wal" if folder is not None else None
         self._writer: Connection | None = None
         opened: list[Connection] = []
         try:
@@ -78,6 +81,9 @@ class Store:
                 # For a new file only. Twice as fast for polygons as SQLite's 4,096.
                 self._writer.run("PRAGMA page_size = 16384")
                 self._use_wal(self._writer)
+                # What is changed and finds no room here goes into the log at once, and is not left
+                # to be written by COMMIT.
+                self._writer.run("PRAGMA cache_size = -32768")
                 self._writer.run("PRAGMA synchronous = FULL")
                 self._writer.run("PRAGMA wal_autocheckpoint = 0")  # see _tidy
                 self._writer.run(f"PRAGMA journal_size_limit = {LOG_BYTES}")
@@ -212,8 +218,10 @@ class Store:
             _close_all(opened)
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, is_long: bool = False) -> Iterator[Connection]:
         """Give the connection for writing, in one transaction: whole, or (on any error) absent.
+
+        Where it `is_long`, what it writes goes on to the disk meanwhile, and COMMIT waits less.
 
         Raises:
             ProjectError: the project is read only, a change is under way in this thread, or
@@ -241,7 +249,8 @@ class Store:
         try:
             self._writer_thread = threading.get_ident()
             alone = self._reading if self._reader is self._writer else contextlib.nullcontext()
-            with alone, _transaction(self._writer):
+            flushing = _flushing(self._log) if is_long and self._log else contextlib.nullcontext()
+            with alone, flushing, _transaction(self._writer):
                 yield self._writer
         finally:
             self._writes += 1
@@ -255,9 +264,9 @@ class Store:
         A commit is safe once it is in the log. SQLite would by itself move it on, in the
         committing thread, which for a large import takes as long as half of the rest.
         """
-        if self._file is None or any(thread.is_alive() for thread in self._tidying):
+        log = self._log
+        if self._file is None or log is None or any(thread.is_alive() for thread in self._tidying):
             return
-        log = self._file.with_name(f"{self._file.name}-wal")
         if log.exists() and log.stat().st_size >= LOG_BYTES:
             place, name = str(self._file), self.name
             thread = threading.Thread(target=_checkpoint, args=(place, name), name="nbannot-tidy")
@@ -353,3 +362,22 @@ def _statements(script: str) -> Iterator[str]:
         if sqlite3.complete_statement(statement):
             yield statement
             statement = ""
+
+
+@contextlib.contextmanager
+def _flushing(log: Path) -> Iterator[None]:
+    ended = threading.Event()
+    thread = threading.Thread(target=_flush, args=(log, ended), name="nbannot-flush", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _flush(log: Path, ended: threading.Event) -> None:
+    # Locks are on other files than the log, so that closing it here drops none.
+    while hasattr(os, "fdatasync") and not ended.wait(FLUSH_S):
+        with contextlib.suppress(OSError), log.open("rb") as file:
+            os.fdatasync(file.fileno())

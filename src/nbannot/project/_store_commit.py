@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -46,7 +47,7 @@ def begin(
     code: str | None = None,
 ) -> Iterator[Commit]:
     """Begin a change; it is whole when the block ends, and absent when it raises."""
-    with store.write() as connection, media.incoming() as incoming:
+    with store.write(is_long=kind == "import") as connection, media.incoming() as incoming:
         if kind != "export":  # what was undone can't be redone over something newer
             connection.run("UPDATE requests SET undone = 2 WHERE undone = 1")
         request_id = next_id(connection, "requests", "request_id")
@@ -55,12 +56,12 @@ def begin(
             "source_uri": source_uri, "source_fingerprint": source_fingerprint, "format": format,
             "options": as_json(options), "target": as_json(target), "code": code,
         }  # fmt: skip
-        insert(connection, "requests", row)
-        commit = Commit(connection, incoming, request_id)
+        commit = Commit(connection, incoming, row)
         try:
             yield commit
             commit._complete()
         finally:
+            commit._background.shutdown()  # nothing of it may run after the transaction
             commit._open = False
 
 
@@ -70,14 +71,19 @@ class Commit:
     Nothing is visible to others, and nothing lasts, before the block ends.
     """
 
-    def __init__(self, connection: Connection, incoming: Incoming, request_id: int) -> None:
+    def __init__(
+        self, connection: Connection, incoming: Incoming, request: Mapping[str, Value]
+    ) -> None:
         self._open = True
+        self._request = request
         self._live_connection = connection
         self._incoming = incoming
-        self.request_id = request_id
+        self.request_id = int(request["request_id"] or 0)
         self._next_item = next_id(connection, "items", "item_id")
         self._next_annotation = next_id(connection, "annotations", "annotation_id")
         self._unindexed = False
+        self._background = ThreadPoolExecutor(1, "nbannot-commit")
+        self._indexing: Future[None] | None = None
         self._counts = LabelCounts()
         self._used: set[str] = set()
         self._outcome: dict[str, Value] = dict.fromkeys(
@@ -248,8 +254,9 @@ class Commit:
         return count
 
     def all_annotations_added(self) -> None:
-        """Say that no annotation will be added any more, so that counting them may begin."""
+        """Say that no annotation will be added any more: sort and count them in the background."""
         self._counts.begin()
+        self._indexing = self._background.submit(self._index)
 
     def remove_annotations(self, annotation_ids: Any) -> int:
         """Remove annotations (ids of any array-like); return how many were there."""
@@ -310,15 +317,14 @@ class Commit:
         }  # fmt: skip
 
     def _complete(self) -> None:
+        if self._indexing is not None:
+            self._indexing.result()
         self._index()
         self._counts.write(self._connection, self.request_id)
         note_columns(self._connection, self._used)
-        row = {"finished": now(), **self._outcome}
-        columns = ", ".join(f'"{name}" = ?' for name in row)
-        self._connection.run(
-            f"UPDATE requests SET {columns} WHERE request_id = {self.request_id}",
-            tuple(row.values()),
-        )
+        # Last, and once. A page that a long transaction changes early, moves to the log and changes
+        # again costs reading the whole log anew: SQLite checks each page by the one before it.
+        insert(self._connection, "requests", {**self._request, "finished": now(), **self._outcome})
 
     @property
     def _connection(self) -> Connection:

@@ -7,26 +7,29 @@ polygon or a mask make two rows, which share `group`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor, Future
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pickle import PickleBuffer
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from msgspec import Raw
 from numpy.typing import NDArray
 
-from ...geometry import bounds
-from ...schema import ANNOTATIONS, offsets, table
-from .columns import extra_of, instances_as_tracks, split_attributes, texts_of
-from .geometry import Geometry, geometry_of
+from ...helper import Helper, in_order
+from ...schema import ANNOTATIONS, table
+from .columns import instances_as_tracks, split_attributes, texts_of
+from .geometry import geometry_of
 from .json import Document
 from .labels import ident
+from .parse import Columns, Parsed, columns_of, parse
 from .records import Annotation, Lines, again, decode
-from .segmentation import Mask, Odd, Polygons, list_array
+from .rows import as_text, box_columns, filled_boxes, segmentation_columns, with_skeletons
+from .segmentation import Mask, Odd
 from .twins import Twins
 
-__all__ = ["AnnotationReader"]
+__all__ = ["AnnotationReader", "Chunk", "parse_in_order"]
 
 _EDGE = 0.5  # pixels a box may pass the edge by, from rounding, before it is said to be outside
 
@@ -35,7 +38,24 @@ _BOX, _TAG, _TEXT, _SKELETON, _POLYGON, _MASK = range(6)
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-Begun = tuple[list[Annotation], Integers, "Future[Geometry]"]
+Neighbours = tuple[list[Raw], Sequence[int]]
+"""Some annotations of a document, and their positions in it."""
+
+
+class Chunk(NamedTuple):
+    """Some annotations; `parsed` is what they hold where all are of the usual shape."""
+
+    raws: list[Raw]
+    places: Sequence[int]
+    parsed: Parsed | None
+
+
+def parse_in_order(
+    document: Document, chunks: Iterable[Neighbours], helper: Helper | None
+) -> Iterator[Chunk]:
+    """Parse annotations of a document, in order; a helper begins with the first at once."""
+    texts = ((each, (PickleBuffer(document.text(*each)), bytes(each[0][0]))) for each in chunks)
+    return (Chunk(*each, parsed) for each, parsed in in_order(parse, texts, helper))
 
 
 class AnnotationReader:
@@ -72,21 +92,86 @@ class AnnotationReader:
             keys[self._items[image] - first] if image in self._items else ""
         )
 
-    def begin(self, raws: list[Raw], places: Sequence[int], pool: Executor) -> Begun:
-        """Decode some annotations; their geometry is parsed in `pool`, beside what comes next."""
-        self._lines.ledger.read(len(raws))
-        records = decode(self._document, raws, places, self._lines)
+    def rows(self, chunk: Chunk) -> pa.Table:
+        """Return the rows of a chunk, in order."""
+        self._lines.ledger.read(len(chunk.raws))
+        rows = self._usual_rows(chunk.parsed, chunk.places) if chunk.parsed is not None else None
+        if rows is not None:
+            return rows
+        records = decode(self._document, chunk.raws, chunk.places, self._lines)
         records, items = self._placed(records)
-        return records, items, pool.submit(geometry_of, records)
-
-    def finish(self, begun: Begun) -> pa.Table:
-        """Return the rows of what was begun, in order."""
-        records, items, geometry = begun
         try:
-            return self._table(records, items, geometry.result())
+            return self._rows(records, items, columns_of(records))
         except Odd:
             records, items = self._placed(self._mended(records), warn=False)
-            return self._table(records, items, geometry_of(records))
+            return self._rows(records, items, columns_of(records))
+
+    # -- annotations of the usual shape -------------------------------------------------
+
+    def _usual_rows(self, parsed: Parsed, places: Sequence[int]) -> pa.Table | None:
+        # None, before anything is said, where one has to be looked at by itself.
+        if self._twins:
+            return None
+        items = self._known_items(parsed.images)
+        labels = self._known_labels(parsed.categories, len(parsed.images))
+        if items is None or labels is None or self._bad_masks(parsed.columns, items):
+            return None
+        if parsed.ids is not None:
+            fresh = set(parsed.ids.tolist())
+            if len(fresh) < len(parsed.ids) or not self._seen.isdisjoint(fresh):
+                return None
+            self._seen |= fresh
+        names = _Names(parsed, places)
+        return self._table(names, items, labels, as_text(names.ids), parsed.columns)
+
+    @cached_property
+    def _whole_ids(self) -> tuple[Integers, Integers]:
+        # Image ids in order, and their items.
+        ids = np.array([k for k in self._items if isinstance(k, int) and -(2**63) <= k < 2**63])
+        items = np.array([self._items[k] for k in ids.tolist()], np.int64)
+        order = np.argsort(ids)
+        return ids[order], items[order]
+
+    def _known_items(self, images: Integers) -> Integers | None:
+        ids, items = self._whole_ids
+        if not len(ids):
+            return None
+        places = np.minimum(np.searchsorted(ids, images), len(ids) - 1)
+        return items[places] if (ids[places] == images).all() else None
+
+    def _known_labels(self, categories: Integers | None, count: int) -> pa.Array | None:
+        if categories is None:
+            return pa.nulls(count, pa.string())
+        keys, places = np.unique(categories, return_inverse=True)
+        if self._declared and not self._names.keys() >= {*keys.tolist()}:
+            return None
+        names = [self._name(key) for key in keys.tolist()]
+        return pa.array(names, pa.string()).take(pa.array(places))
+
+    # -- annotations one by one ---------------------------------------------------------
+
+    def _rows(self, records: list[Annotation], items: Integers, columns: Columns) -> pa.Table:
+        bad = self._bad_masks(columns, items)
+        if bad:
+            for i, problem in bad.items():
+                self._lines.reject(records[i], "the mask does not fit", problem)
+            keep = [i for i in range(len(records)) if i not in bad]
+            records, items = [records[i] for i in keep], items[keep]
+            return self._rows(records, items, columns_of(records))
+        labels = pa.array([self._label(r) for r in records], pa.string())
+        return self._table(records, items, labels, as_text([r.id for r in records]), columns)
+
+    def _label(self, record: Annotation) -> str | None:
+        key = record.category_id
+        if record.caption:  # it needs none
+            return self._names.get(key)
+        return None if key is None else self._name(key)
+
+    def _name(self, category: Any) -> str | None:
+        if not self._declared and category not in self._names:
+            self._names[category] = f"category {category}"
+            self.undeclared.add(category)
+        return self._names.get(category)
 
     def _placed(
         self, records: list[Annotation], *, warn: bool = True
@@ -152,25 +237,16 @@ class AnnotationReader:
                 out += self._mended(part)
         return out
 
-    # -- columns ----------------------------------------------------------------------
+    # -- rows ---------------------------------------------------------------------------
 
-    def _table(self, records: list[Annotation], items: Integers, geometry: Geometry) -> pa.Table:
-        boxes, kinds, polygons, masks, joints, joint_lengths = geometry
-        has_points, has_box = joint_lengths > 0, ~np.isnan(boxes[:, 0])
-        # What may turn out odd comes before any line is written.
-        captions = [r.caption for r in records]
-        texts = texts_of(captions) if any(captions) else None
-        is_box = has_box & (kinds == 0) & ~has_points
-        attributes = split_attributes([r.attributes for r in records], is_box)
-        bad = self._bad_masks(records, items, kinds, masks)
-        if bad:
-            keep = [i for i in range(len(records)) if i not in bad]
-            records = [records[i] for i in keep]
-            return self._table(records, items[keep], geometry_of(records))
-        count = len(records)
-        if self._corners:
-            boxes[:, 2:] -= boxes[:, :2]
-        self._fill_boxes(boxes, kinds, polygons, masks)
+    def _table(
+        self, records: Sequence[Annotation], items: Integers, labels: pa.Array, ids: pa.Array,
+        parsed: Columns,
+    ) -> pa.Table:  # fmt: skip
+        geometry, texts, tracks = parsed.geometry, parsed.texts, parsed.tracks
+        kinds, has_points = geometry.kinds, geometry.joint_lengths > 0
+        has_box = ~np.isnan(geometry.boxes[:, 0])
+        boxes = filled_boxes(geometry, corners=self._corners)
         self._check_boxes(records, items, boxes)
         types = np.where(has_box, _BOX, _TAG)
         if texts is not None:
@@ -178,79 +254,59 @@ class AnnotationReader:
         types[has_points] = _SKELETON
         types[kinds == 1], types[kinds == 2] = _POLYGON, _MASK
         double = has_points & (kinds > 0)
-        extra = extra_of(records, joints, joint_lengths)
         groups, known = self._groups(records, items, double, has_points)
-        scores = [r.score for r in records]
-        tracks = [r.track_id for r in records]
         columns: dict[str, Any] = {
             "item": items,
             "type": _TYPES.take(pa.array(types)),
-            "label": self._labels(records),
-            **dict(zip("xywh", _columns(boxes), strict=True)),
-            "source_id": _as_text([r.id for r in records]),
-            "extra": extra,
-            **attributes,
+            "label": labels,
+            **box_columns(boxes),
+            "source_id": ids,
+            "extra": parsed.extra,
+            **parsed.attributes,
+            **segmentation_columns(geometry),
         }
         if texts is not None:
             columns["text"] = texts
-        if groups.count(None) < count:
+        if groups is not None:
             columns["group"] = groups
-        if scores.count(None) < count:
-            columns["score"] = scores
-        if tracks.count(None) < count:
-            own = columns.get("track", [None] * count)
+        if parsed.scores is not None:
+            columns["score"] = parsed.scores
+        if tracks is not None:
+            own = columns.get("track", [None] * len(tracks))
             columns["track"] = [
                 o if t is None else str(t) for t, o in zip(tracks, own, strict=True)
             ]
         if self._layer is not None:
-            columns["layer"] = pa.repeat(self._layer, count)
+            columns["layer"] = pa.repeat(self._layer, len(records))
         if self._frames is not None:
             columns["frame"] = pa.array(self._frames[items - self._first], from_pandas=True)
             instances_as_tracks(records, columns)
-        self._add_segmentation(columns, kinds, polygons, masks)
         rows = table(columns, ANNOTATIONS)
         self._lines.ledger.split(int((double & ~known).sum()))
         self._lines.ledger.joined(int((known & ~has_points).sum()))
         if has_points.any():
-            return _with_skeletons(rows, joints, joint_lengths, kinds, known)
+            return with_skeletons(rows, geometry, known)
         return rows.filter(pa.array(~known)) if known.any() else rows
 
-    def _bad_masks(
-        self, records: list[Annotation], items: Integers, kinds: NDArray[np.int8], masks: list[Mask]
-    ) -> set[int]:
-        bad: set[int] = set()
-        for mask, i in zip(masks, np.flatnonzero(kinds == 2).tolist(), strict=True):
-            width, height = self._sizes[items[i] - self._first]
-            problem = mask.problem
-            fits = np.isnan(width) or (mask.width, mask.height) == (width, height)
-            if not problem and not fits:
-                problem = f"its mask is {mask.width}x{mask.height} (width x height), "
-                problem += f"but the image is {width:.0f}x{height:.0f}"
-                if (mask.height, mask.width) == (width, height):
-                    problem += ": the two are swapped"
-            if problem:
-                self._lines.reject(records[i], "the mask does not fit", problem)
-                bad.add(i)
-        return bad
+    def _bad_masks(self, columns: Columns, items: Integers) -> dict[int, str]:
+        # The problem of each mask that has one.
+        geometry = columns.geometry
+        places = np.flatnonzero(geometry.kinds == 2).tolist()
+        found = (
+            (i, self._problem(m, items[i])) for i, m in zip(places, geometry.masks, strict=True)
+        )
+        return {i: problem for i, problem in found if problem}
 
-    def _fill_boxes(
-        self, boxes: Floats, kinds: NDArray[np.int8], polygons: Polygons, masks: list[Mask]
-    ) -> None:
-        # A segmentation without bbox gets the box of its outline.
-        empty = np.isnan(boxes[:, 0])
-        if (empty & (kinds == 1)).any():
-            mine = empty[kinds == 1]
-            with np.errstate(over="ignore"):
-                outlines = bounds(polygons.numbers, offsets(polygons.lengths))
-            boxes[empty & (kinds == 1)] = outlines[mine]
-        for mask, i in zip(masks, np.flatnonzero(kinds == 2).tolist(), strict=True):
-            if empty[i]:
-                from pycocotools import mask as coco_mask
+    def _problem(self, mask: Mask, item: int) -> str:
+        width, height = self._sizes[item - self._first]
+        if mask.problem or np.isnan(width) or (mask.width, mask.height) == (width, height):
+            return mask.problem
+        problem = f"its mask is {mask.width}x{mask.height} (width x height), "
+        problem += f"but the image is {width:.0f}x{height:.0f}"
+        swapped = (mask.height, mask.width) == (width, height)
+        return problem + (": the two are swapped" if swapped else "")
 
-                rle = {"counts": mask.counts, "size": [mask.height, mask.width]}
-                boxes[i] = coco_mask.toBbox(rle)
-
-    def _check_boxes(self, records: list[Annotation], items: Integers, boxes: Floats) -> None:
+    def _check_boxes(self, records: Sequence[Annotation], items: Integers, boxes: Floats) -> None:
         x, y, w, h = boxes.T
         width, height = self._sizes[items - self._first].T
         with np.errstate(over="ignore"):
@@ -269,25 +325,13 @@ class AnnotationReader:
             text = f"its box {_short(boxes[i])} has no area; kept as it is"
             self._lines.warn(records[i], "box has no area", text)
 
-    def _labels(self, records: list[Annotation]) -> pa.Array:
-        names = self._names
-        if not self._declared:
-            for record in records:
-                key = record.category_id
-                if key is not None and not record.caption and key not in names:
-                    names[key] = f"category {key}"
-                    self.undeclared.add(key)
-        return pa.array([names.get(r.category_id) for r in records], pa.string())
-
     def _groups(
-        self, records: list[Annotation], items: Integers, double: NDArray[np.bool_],
+        self, records: Sequence[Annotation], items: Integers, double: NDArray[np.bool_],
         has_points: NDArray[np.bool_],
-    ) -> tuple[list[int | None], NDArray[np.bool_]]:  # fmt: skip
+    ) -> tuple[list[int | None] | None, NDArray[np.bool_]]:  # fmt: skip
         # The group of each row that has a partner, and which records another file told already.
-        groups: list[int | None] = [None] * len(records)
+        groups: dict[int, int] = {i: _group(records[i]) for i in np.flatnonzero(double).tolist()}
         known = np.zeros(len(records), np.bool_)
-        for i in np.flatnonzero(double).tolist():
-            groups[i] = _group(records[i])
         if self._twins:
             for i, (item, record) in enumerate(zip(items.tolist(), records, strict=True)):
                 if self._is_first:
@@ -295,77 +339,32 @@ class AnnotationReader:
                         groups[i] = _group(record)
                 elif self._twins.is_known(item, record):
                     known[i] = True
-                    groups[i] = _group(record) if has_points[i] else None
-        return groups, known
-
-    def _add_segmentation(
-        self, columns: dict[str, Any], kinds: NDArray[np.int8], polygons: Polygons,
-        masks: list[Mask],
-    ) -> None:  # fmt: skip
-        if (kinds == 1).any():
-            other = kinds != 1
-            lengths = np.zeros(len(kinds), np.int64)
-            lengths[~other] = polygons.lengths
-            columns["points"] = list_array(polygons.numbers, lengths, pa.float64(), other)
-            if (polygons.ring_counts > 1).any():
-                # One ring is the rule, and needs no count.
-                several = polygons.ring_counts > 1
-                rings = polygons.rings[np.repeat(several, polygons.ring_counts)]
-                counts = np.zeros(len(kinds), np.int64)
-                counts[~other] = np.where(several, polygons.ring_counts, 0)
-                columns["rings"] = list_array(rings, counts, pa.int32(), counts == 0)
-        if masks:
-            places = np.flatnonzero(kinds == 2)
-            rles = np.full(len(kinds), None, object)
-            rles[places] = [m.counts for m in masks]
-            columns["mask"] = pa.array(rles, pa.binary())
-            for name, side in (("mask_height", "height"), ("mask_width", "width")):
-                sides = np.full(len(kinds), np.nan)
-                sides[places] = [getattr(m, side) for m in masks]
-                columns[name] = pa.array(sides, from_pandas=True)
+                    groups.pop(i, None)
+                    if has_points[i]:
+                        groups[i] = _group(record)
+        return [groups.get(i) for i in range(len(records))] if groups else None, known
 
 
-def _with_skeletons(
-    rows: pa.Table, joints: Floats, lengths: Integers, kinds: NDArray[np.int8],
-    known: NDArray[np.bool_],
-) -> pa.Table:  # fmt: skip
-    # Rows with keypoints: the skeleton alone, or after the polygon or mask of the same object.
-    chosen = np.flatnonzero(lengths)
-    xyv = joints.reshape(-1, 3)
-    own = lengths[chosen]
-    nobody = np.zeros(len(chosen), np.bool_)
-    skeletons = rows.take(pa.array(chosen))
-    changed = {
-        "type": pa.array(["skeleton"] * len(chosen)),
-        "points": list_array(xyv[:, :2].ravel(), own // 3 * 2, pa.float64(), nobody),
-        "visibility": list_array(xyv[:, 2].astype(np.int8), own // 3, pa.int8(), nobody),
-    }
-    for name in ("rings", "mask", "mask_height", "mask_width"):
-        changed[name] = pa.nulls(len(chosen), ANNOTATIONS.field(name).type)
-    for name, column in changed.items():
-        skeletons = skeletons.set_column(ANNOTATIONS.get_field_index(name), name, column)
-    kept = np.flatnonzero(((kinds > 0) | (lengths == 0)) & ~known)
-    both = pa.concat_tables([rows.take(pa.array(kept)), skeletons])
-    order = np.argsort(np.concatenate([kept, chosen]), kind="stable")
-    return both.take(pa.array(order)).combine_chunks()
+class _Names(Sequence[Annotation]):
+    """Annotations of the usual shape as the ledger names them, each made when it is asked for."""
+
+    def __init__(self, parsed: Parsed, places: Sequence[int]) -> None:
+        count = len(parsed.images)
+        self.ids = [None] * count if parsed.ids is None else parsed.ids
+        self._images, self._places = parsed.images, places
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, i: Any) -> Any:
+        ident_ = self.ids[i]
+        name = None if ident_ is None else int(ident_)
+        return Annotation(int(self._images[i]), id=name, at=self._places[i])
 
 
 def _group(record: Annotation) -> int:
     ok = isinstance(record.id, int) and 0 <= record.id < 2**63
     return record.id if ok and isinstance(record.id, int) else record.at
-
-
-def _as_text(ids: list[Any]) -> pa.Array:
-    try:
-        return pa.array(ids, pa.int64()).cast(pa.string())
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        return pa.array([None if i is None else str(i) for i in ids], pa.string())
-
-
-def _columns(boxes: Floats) -> list[pa.Array]:
-    # The columns of (n, 4), NaN as null.
-    some_absent = bool(np.isnan(boxes[:, 0]).any())
-    return [pa.array(column, from_pandas=some_absent) for column in boxes.T.copy()]
 
 
 def _short(box: Floats) -> str:

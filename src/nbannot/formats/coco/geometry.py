@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .records import Annotation
 from .segmentation import (
     Mask,
     Odd,
@@ -33,8 +33,8 @@ class Geometry(NamedTuple):
     joint_lengths: NDArray[np.int64]  # how many of these numbers each has
 
 
-def geometry_of(records: list[Annotation]) -> Geometry:
-    """Parse the geometry of some annotations. Pure: may run in any thread.
+def geometry_of(records: Sequence[Any]) -> Geometry:
+    """Parse the geometry of some annotations (`records.Annotation`, or what has its fields).
 
     Raises:
         Odd: some of it has another shape, or is missing where it must have been meant.
@@ -42,7 +42,7 @@ def geometry_of(records: list[Annotation]) -> Geometry:
     boxes = parse_boxes([r.bbox for r in records])
     outlines = [r.segmentation for r in records]
     kinds = kinds_of(outlines)
-    polygons = parse_polygons([bytes(outlines[i]) for i in np.flatnonzero(kinds == 1).tolist()])
+    polygons = parse_polygons([r for r, k in zip(outlines, kinds.tolist(), strict=True) if k == 1])
     masks = parse_rles([bytes(outlines[i]) for i in np.flatnonzero(kinds == 2).tolist()])
     joints, lengths = parse_keypoints([r.keypoints for r in records])
     bare = np.flatnonzero(np.isnan(boxes[:, 0]) & (kinds == 0) & (lengths == 0)).tolist()

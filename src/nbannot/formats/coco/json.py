@@ -58,17 +58,17 @@ class Document:
         # Do the records lie in `data` one after the other, with commas between?
         self._base = address(data) if contiguous else None
 
-    def text(self, records: list[Raw]) -> bytes:
-        """Return neighbouring records as the text of one JSON array."""
-        if not records or self._base is None:
+    def text(self, records: list[Raw], places: Sequence[int] = range(0)) -> bytes:
+        """Return records as the text of one JSON array; neighbours, if `places` is a range."""
+        if not records or self._base is None or not isinstance(places, range):
             return b"[" + b",".join(records) + b"]"
         begin, end = _span(records, self._base)
         return b"".join((b"[", memoryview(self.data)[begin:end], b"]"))
 
-    def forget(self, begin: int, end: int) -> None:
-        """Give back the memory of annotations `begin` to `end`; they can't be read again."""
-        some = self.annotations[begin:end]
-        if self._base is not None and some:
+    def forget(self, places: Sequence[int]) -> None:
+        """Give back the memory of neighbouring annotations; they can't be read again."""
+        if self._base is not None and isinstance(places, range) and places:
+            some = self.annotations[places.start : places.stop]
             let_go(self.data, *_span(some, self._base))
 
     def only(self, places: Sequence[int]) -> Document:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
@@ -15,13 +14,15 @@ from msgspec import Raw
 from numpy.typing import NDArray
 
 from ...errors import BrokenFileError
+from ...helper import Helper, start_helper
 from ...ledger import Ledger
 from ...media.kinds import IMAGE_SUFFIXES
 from ...progress import Progress
 from ...schema import Batch
 from ...sources.base import Listing, Source
 from ..media_index import MediaIndex
-from .annotations import AnnotationReader
+from .annotations import AnnotationReader, Chunk, parse_in_order
+from .bytes import LARGE
 from .images import Ids, Images
 from .json import Document, open_document
 from .labels import Labels
@@ -34,7 +35,7 @@ from .videos import has_frames, has_tracks, has_videos, split_tracks
 
 __all__ = ["read_coco"]
 
-CHUNK = 25_000
+CHUNK = 16_000
 """Annotations per batch: about 10 MB of JSON, and a tenth of a second until a cancel is seen."""
 
 _EMPTY = ("", "n/a", "unknown")  # what exporters write where there is nothing to say
@@ -74,18 +75,20 @@ def read_coco(
     held: dict[str | None, _Subset] = {}
     corners = options.get("boxes") == "xyxy"
     first = 0
-    for subset, group in groupby(sorted(parts, key=_place), key=lambda p: p.subset):
-        images = Images(source, index, subset, ledger, first)
-        left = None if limit is None else limit - first
-        reader = _Subset(source, list(group), images, labels, ledger, progress)
-        yield from reader.batches(left, corners=corners)
-        held |= {subset: reader} if results else {}
-        first = images.following
-        if limit is not None and first >= limit:
-            break
-    for part in results:
-        if part.subset in held:  # else its images are beyond the limit
-            yield from held[part.subset].results(part, limit, corners=corners)
+    is_long = limit is None and any((source.size(p.path) or 0) >= LARGE for p in parts + results)
+    with (start_helper() if is_long else None) or nullcontext() as helper:
+        for subset, group in groupby(sorted(parts, key=_place), key=lambda p: p.subset):
+            images = Images(source, index, subset, ledger, first)
+            left = None if limit is None else limit - first
+            reader = _Subset(source, list(group), images, labels, ledger, progress, helper)
+            yield from reader.batches(left, corners=corners)
+            held |= {subset: reader} if results else {}
+            first = images.following
+            if limit is not None and first >= limit:
+                break
+        for part in results:
+            if part.subset in held:  # else its images are beyond the limit
+                yield from held[part.subset].results(part, limit, corners=corners)
 
 
 def _without_segments(files: Listing, parts: list[Part]) -> Listing:
@@ -106,10 +109,11 @@ class _Subset:
 
     def __init__(
         self, source: Source, parts: list[Part], images: Images, labels: Labels, ledger: Ledger,
-        progress: Progress,
+        progress: Progress, helper: Helper | None,
     ) -> None:  # fmt: skip
         self._source, self._parts, self._images = source, parts, images
         self._labels, self._ledger, self._progress = labels, ledger, progress
+        self._helper = helper
         self._ids: dict[str, Ids] = {}
         self._names: dict[str, dict[Any, str]] = {}
         self._twins = Twins()
@@ -117,6 +121,8 @@ class _Subset:
         self._frames: NDArray[np.float64] | None = None
         # Files that are not read again, and the positions of their annotations.
         self._kept: dict[str, tuple[Document, Sequence[int]]] = {}
+        # Their annotations, where a helper parses the first of them already.
+        self._begun: dict[str, Iterator[Chunk]] = {}
 
     def batches(self, limit: int | None, *, corners: bool) -> Iterator[Batch]:
         for part in self._parts:
@@ -140,7 +146,8 @@ class _Subset:
                 twins=self._twins, is_first=part is self._parts[0], layer=part.layer,
                 frames=self._frames,
             )  # fmt: skip
-            yield from self._annotations(document, places, reader)
+            begun = self._begun.pop(part.path, None) or self._parsed(document, places)
+            yield from self._annotations(document, begun, reader)
             self._afterwards(reader, part)
 
     def _again(self, part: Part) -> tuple[Document, Sequence[int]]:
@@ -165,6 +172,9 @@ class _Subset:
         if part.layer is not None:
             say_alone(part, self._ledger)
         self._is_video = self._is_video or has_videos(document)
+        if len(self._parts) == 1 and limit is None and not is_panoptic(document):
+            everything = range(len(document.annotations))
+            self._begun[part.path] = self._parsed(document, everything)
         self._progress.start("Reading images", len(document.images), "images")
         ids = self._images.add(document, part, self._progress, limit)
         self._ids[part.path] = ids
@@ -190,6 +200,7 @@ class _Subset:
         for raws, chosen in self._chunks(document, places, CHUNK):
             records = decode(document, raws, chosen, quiet)
             self._twins.expect([ids.get(r.image_id) for r in records], records)
+            document.forget(chosen)
 
     def results(self, part: Part, limit: int | None, *, corners: bool) -> Iterator[Batch]:
         """Yield what a model found on the images of this subset."""
@@ -213,27 +224,24 @@ class _Subset:
             first, corners=corners, layer=part.layer, frames=self._frames,
         )  # fmt: skip
         self._progress.start("Reading results", len(places), "annotations")
-        yield from self._annotations(document, places, reader)
+        yield from self._annotations(document, self._parsed(document, places), reader)
         self._afterwards(reader, part)
 
     def _annotations(
-        self, document: Document, places: Sequence[int], reader: AnnotationReader
+        self, document: Document, chunks: Iterable[Chunk], reader: AnnotationReader
     ) -> Iterator[Batch]:
-        # While the numbers of one chunk are parsed, the next one is decoded.
-        begun: deque[Any] = deque()
-        with ThreadPoolExecutor(1, "coco") as pool:
-            for raws, chosen in self._chunks(document, places, CHUNK):
-                begun.append((reader.begin(raws, chosen, pool), len(raws)))
-                if len(begun) > 1:
-                    yield from self._finished(reader, *begun.popleft())
-            while begun:
-                yield from self._finished(reader, *begun.popleft())
+        for chunk in chunks:
+            rows = reader.rows(chunk)
+            if rows.num_rows:
+                yield Batch(annotations=rows)
+            self._progress.advance(len(chunk.raws))
+            document.forget(chunk.places)
 
-    def _finished(self, reader: AnnotationReader, begun: Any, count: int) -> Iterator[Batch]:
-        rows = reader.finish(begun)
-        if rows.num_rows:
-            yield Batch(annotations=rows)
-        self._progress.advance(count)
+    def _parsed(self, document: Document, places: Sequence[int]) -> Iterator[Chunk]:
+        chunks = self._chunks(document, places, CHUNK)
+        if self._twins:  # found by records, one by one
+            return (Chunk(raws, chosen, None) for raws, chosen in chunks)
+        return parse_in_order(document, chunks, self._helper)
 
     def _segments(
         self, document: Document, places: Sequence[int], reader: PanopticReader
@@ -243,6 +251,7 @@ class _Subset:
             if rows.num_rows:
                 yield Batch(annotations=rows)
             self._progress.advance(len(raws))
+            document.forget(chosen)
 
     def _chunks(
         self, document: Document, places: Sequence[int], step: int
@@ -250,7 +259,6 @@ class _Subset:
         for start in range(0, len(places), step):
             self._progress.check()
             yield document.annotations[start : start + step], places[start : start + step]
-            document.forget(start, start + step)
 
     def _afterwards(self, reader: AnnotationReader, part: Part) -> None:
         if reader.undeclared:

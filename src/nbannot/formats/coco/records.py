@@ -21,7 +21,7 @@ from .json import Document, loads, plain_json
 from .labels import ident
 from .segmentation import ABSENT
 
-__all__ = ["Annotation", "Lines", "again", "decode", "mend"]
+__all__ = ["Annotation", "Lines", "again", "decode", "has_repeated_keys", "mend"]
 
 
 class _Keys(msgspec.Struct, gc=False):
@@ -51,11 +51,12 @@ class Annotation(_Keys, gc=False, forbid_unknown_fields=True):
     more: str = msgspec.field(default="", name=" more")
 
 
-_COLON = ord(":")
+_COLON, _BRACE = b":{"
 _KEYS = frozenset(_Keys.__struct_fields__)
 _usual = msgspec.json.Decoder(list[Annotation])
 _loose = msgspec.json.Decoder(list[_Keys])
 _parts = msgspec.json.Decoder(list[dict[str, Raw]])
+_raws = msgspec.json.Decoder(list[Raw])
 
 
 class Lines:
@@ -101,8 +102,9 @@ def decode(
     document: Document, raws: list[Raw], places: Sequence[int], lines: Lines
 ) -> list[Annotation]:
     """Decode annotations; `places` are their positions in the file, a range if neighbours."""
-    neighbours = isinstance(places, range)
-    text = document.text(raws) if neighbours else b"[" + b",".join(raws) + b"]"
+    if not raws:
+        return []
+    text = document.text(raws, places)
     try:
         found = _usual.decode(text)
     except (msgspec.ValidationError, UnicodeDecodeError):
@@ -114,13 +116,22 @@ def decode(
     return found
 
 
+def has_repeated_keys(text: Any, count: int, first: bytes) -> bool:
+    """Say whether an object in a JSON array of annotations has a key more than once.
+
+    Args:
+        text: the array.
+        count: how many annotations it has.
+        first: the text of the first.
+    """
+    if _are_alike(text, count, first):
+        return False
+    return any(_colons(raw) is None for raw in _raws.decode(text))
+
+
 def _find_twice(text: bytes, raws: list[Raw], places: Sequence[int], lines: Lines) -> None:
-    # JSON keeps the last of two equal keys and says nothing. Counting colons finds out: where all
-    # records look like the first (run lengths aside: an object of two keys), there are none.
-    usual = _colons(raws[0])
-    colons = int(np.count_nonzero(np.frombuffer(text, np.uint8) == _COLON))
-    colons -= 2 * (text.count(b"{") - len(raws))
-    if usual is not None and colons == len(raws) * usual:
+    # JSON keeps the last of two equal keys and says nothing.
+    if _are_alike(text, len(raws), bytes(raws[0])):
         return
     for raw, at in zip(raws, places, strict=True):
         if _colons(raw) is not None:
@@ -134,7 +145,17 @@ def _find_twice(text: bytes, raws: list[Raw], places: Sequence[int], lines: Line
             lines.warn(Annotation("", id=ident_, at=at), "a key comes more than once", text_)
 
 
-def _colons(raw: Raw) -> int | None:
+def _are_alike(text: Any, count: int, first: bytes) -> bool:
+    # Counting colons finds out: where all records look like the first, and it has no key twice,
+    # none has. (Run lengths aside, an object of two keys.)
+    usual = _colons(first)
+    letters = np.frombuffer(text, np.uint8)
+    colons, braces = (int(np.count_nonzero(letters == letter)) for letter in (_COLON, _BRACE))
+    colons -= 2 * (braces - count)
+    return usual is not None and colons == count * usual
+
+
+def _colons(raw: Raw | bytes) -> int | None:
     # How many colons a record of these keys has, less two per object in it; None: it has more.
     data = bytes(raw)
     try:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 from msgspec import Raw
 from numpy.typing import NDArray
@@ -36,15 +37,15 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
-_TO_LINES = bytes.maketrans(b",;", b"\n\n")
-_SEMICOLON_TO_LINE = bytes.maketrans(b";", b"\n")
 _BLANKS = b" \t\r\n"
+_TO_LINES = bytes.maketrans(b",;[]" + _BLANKS, b"\n" * 8)
+_SEMICOLON_TO_LINE = bytes.maketrans(b";", b"\n")
 _NO_BOX = b"nan,nan,nan,nan"  # JSON has no such number, so it can't be meant otherwise
 ABSENT = Raw()
 """Stands for a key that an annotation does not have."""
 NOTHING = (b"", b"[]", b"[[]]", b"null")
 """What is written where there is no segmentation, or no keypoints."""
-_OPEN, _CLOSE, _BRACE = b"[]{"
+_OPEN, _CLOSE, _BRACE, _COMMA, _SEMICOLON = b"[]{,;"
 _NUMERIC = tuple(b"%c" % c for c in b"-0123456789")
 _MAX_PIXELS = 2**32 - 1  # run lengths are 32 bits
 
@@ -72,10 +73,14 @@ def flat_numbers(text: bytes, expected: int) -> Floats:
         if text.strip(b"[],;" + _BLANKS):
             raise Odd
         return np.empty(0)
-    lines = text.translate(_TO_LINES, b"[]" + _BLANKS)
-    numbers: Floats = _csv(lines, ["n"])["n"].to_numpy()
+    # Empty lines are passed over, and this is twice as fast as deleting letters.
+    numbers: Floats = _csv(text.translate(_TO_LINES), ["n"])["n"].to_numpy()
     if len(numbers) != expected:
         raise Odd
+    return _finite(numbers)
+
+
+def _finite(numbers: Floats) -> Floats:
     # A sum is not finite where a number is not (or where it is too large itself: then look).
     with np.errstate(over="ignore", invalid="ignore"):
         total = numbers.sum()
@@ -110,7 +115,8 @@ def _csv(lines: bytes, names: list[str]) -> pa.Table:
     try:
         return csv.read_csv(
             pa.py_buffer(lines),
-            read_options=csv.ReadOptions(column_names=names, block_size=1 << 20),
+            # Its threads take twice the processor time, and no less on the clock.
+            read_options=csv.ReadOptions(column_names=names, block_size=1 << 20, use_threads=False),
             parse_options=csv.ParseOptions(quote_char=False, delimiter=","),
             convert_options=csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.float64()), null_values=[]
@@ -149,30 +155,82 @@ def kinds_of(raws: Sequence[Raw]) -> NDArray[np.int8]:
     return kinds
 
 
-def parse_polygons(texts: Sequence[bytes]) -> Polygons:
+def parse_polygons(texts: Sequence[Raw]) -> Polygons:
     """Return the polygons of texts ``[[x,y,x,y,x,y,...],...]``, one or more rings each.
 
     Raises:
         Odd: a text is something else, or a ring has an odd count of numbers or less than six.
     """
-    count = len(texts)
-    lengths = np.array([t.count(b",") for t in texts], np.int64) + 1
-    joined = b";".join(texts)
-    letters = np.frombuffer(joined, np.uint8)
-    ends = np.cumsum(np.fromiter(map(len, texts), np.int64, count) + 1) - 2
+    if not texts:
+        none = np.empty(0, np.int64)
+        return Polygons(np.empty(0), none, none, none.astype(np.int32))
+    joined = _Joined.of(texts)
     # Two opening brackets, and two at the end: one ring. (What opens otherwise is no polygon.)
-    closed = (letters[ends] == _CLOSE).all() and (letters[ends - 1] == _CLOSE).all()
-    if closed and joined.count(b"[") == 2 * count:
-        ring_counts = np.ones(count, np.int64)
-        sizes = lengths
-    else:
-        each = [_ring_sizes(t) for t in texts]
-        ring_counts = np.array([len(s) for s in each], np.int64)
-        sizes = np.array([n for s in each for n in s], np.int64)
+    each = {i: _ring_sizes(bytes(texts[i])) for i in joined.unlike_one_ring()}
+    if each:
+        whole: list[Any] = [*texts]
+        for i in each:
+            whole[i] = b"[[%b]]" % bytes(texts[i]).translate(None, b"[]" + _BLANKS)
+        joined = _Joined.of(whole)
+    numbers, lengths = joined.numbers()
+    ring_counts = np.ones(len(texts), np.int64)
+    ring_counts[[*each]] = [len(sizes) for sizes in each.values()]
+    sizes = np.repeat(lengths, ring_counts)
+    first_rings = offsets(ring_counts)
+    for i, own in each.items():
+        sizes[first_rings[i] : first_rings[i] + len(own)] = own
     if (sizes & 1).any() or (sizes < 6).any():
         raise Odd
-    numbers = flat_numbers(joined, int(lengths.sum()))
     return Polygons(numbers, lengths, ring_counts, (sizes // 2).astype(np.int32))
+
+
+class _Joined(NamedTuple):
+    """Texts ``[[1,2,...]]`` in one, with semicolons between."""
+
+    text: bytes
+    letters: NDArray[np.uint8]
+    starts: NDArray[np.int64]  # of each, in the text
+    stops: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, texts: Sequence[Raw | bytes]) -> _Joined:
+        text = b";".join(texts)
+        lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+        starts = np.cumsum(lengths + 1) - lengths - 1
+        return cls(text, np.frombuffer(text, np.uint8), starts, starts + lengths)
+
+    def unlike_one_ring(self) -> list[int]:
+        """Return which texts do not open twice, and close twice at their end."""
+        letters = self.letters
+        opening = np.flatnonzero(letters == _OPEN)
+        alike = letters[self.stops - 1] == _CLOSE
+        alike &= letters[self.stops - 2] == _CLOSE
+        alike &= np.diff(np.searchsorted(opening, self.starts), append=len(opening)) == 2
+        return np.flatnonzero(~alike).tolist()
+
+    def numbers(self) -> tuple[Floats, NDArray[np.int64]]:
+        """Return all numbers, and how many each text has."""
+        between = np.flatnonzero((self.letters == _COMMA) | (self.letters == _SEMICOLON))
+        ends = np.searchsorted(between, self.stops)  # the separator after each text
+        lengths = np.diff(ends, prepend=-1)
+        digits = self.text.translate(None, b",;[]")
+        if len(digits) != len(self.text) - len(between) - 4 * len(lengths):  # blanks
+            return flat_numbers(self.text, int(lengths.sum())), lengths
+        # Where each number ends in `digits`: without the separators and brackets before it.
+        places = np.zeros(len(between) + 2, np.int32)
+        before = np.arange(2, 4 * len(lengths) + 2, 4, dtype=np.int32)
+        places[1:-1] = between
+        places[1:-1] -= np.arange(len(between), dtype=np.int32)
+        places[1:-1] -= np.repeat(before, lengths)[:-1]
+        places[ends[:-1] + 1] -= 2
+        places[-1] = len(digits)
+        words = pa.StringArray.from_buffers(
+            len(places) - 1, pa.py_buffer(places), pa.py_buffer(digits)
+        )
+        try:
+            return _finite(pc.cast(words, pa.float64()).to_numpy()), lengths
+        except pa.ArrowInvalid as error:
+            raise Odd from error
 
 
 def parse_keypoints(raws: Sequence[Raw]) -> tuple[Floats, NDArray[np.int64]]:

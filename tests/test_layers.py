@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1] / "src/nbannot"
 
 # Lowest first. Those of one line may import each other.
 LAYERS = (
-    ("errors", "geometry", "ledger", "palette", "progress", "schema"),
+    ("errors", "geometry", "helper", "ledger", "palette", "progress", "schema"),
     ("media",),
     ("sources",),
     ("formats",),

@@ -74,7 +74,7 @@ class Helper:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(  # noqa: S603  Python itself, and our own program
-            [sys.executable, "-c", _PROGRAM.format([p for p in sys.path if isinstance(p, str)])],
+            [sys.executable, "-c", _PROGRAM.format([*map(str, sys.path)])],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
             start_new_session=True,  # an interrupt of the notebook is not for it
             env={**os.environ, **_SETTINGS},

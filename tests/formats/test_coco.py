@@ -14,7 +14,7 @@ from nbannot.formats import get_format
 from nbannot.formats.base import Miss
 from nbannot.formats.cases import FormatCases
 from nbannot.formats.coco import bytes as coco_bytes
-from nbannot.formats.coco import read as coco_read
+from nbannot.formats.coco import chunks as coco_chunks
 from nbannot.formats.examples import read_back
 from nbannot.formats.look import Look
 from nbannot.geometry import rle_to_mask
@@ -463,7 +463,7 @@ def test_large_files_are_read_alike(said, tmp_path, monkeypatch):
     small = read({"a.json": content})
     monkeypatch.setattr(coco_bytes, "LARGE", 1)
     monkeypatch.setattr(coco_bytes, "_SLICE", 1000)
-    monkeypatch.setattr(coco_read, "CHUNK", 100)
+    monkeypatch.setattr(coco_chunks, "CHUNK", 100)
     with open_source(tmp_path) as source:
         size = source.size("a.json")
         source.size = lambda path: None if said is None else size + said

@@ -7,29 +7,26 @@ polygon or a mask make two rows, which share `group`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from pickle import PickleBuffer
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from msgspec import Raw
 from numpy.typing import NDArray
 
-from ...helper import Helper, in_order
 from ...schema import ANNOTATIONS, table
+from .chunks import Chunk
 from .columns import instances_as_tracks, split_attributes, texts_of
 from .geometry import geometry_of
-from .json import Document
 from .labels import ident
-from .parse import Columns, Parsed, columns_of, parse
+from .parse import Columns, Parsed, columns_of
 from .records import Annotation, Lines, again, decode
 from .rows import as_text, box_columns, filled_boxes, segmentation_columns, with_skeletons
 from .segmentation import Mask, Odd
 from .twins import Twins
 
-__all__ = ["AnnotationReader", "Chunk", "parse_in_order"]
+__all__ = ["AnnotationReader"]
 
 _EDGE = 0.5  # pixels a box may pass the edge by, from rounding, before it is said to be outside
 
@@ -38,31 +35,13 @@ _BOX, _TAG, _TEXT, _SKELETON, _POLYGON, _MASK = range(6)
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-Neighbours = tuple[list[Raw], Sequence[int]]
-"""Some annotations of a document, and their positions in it."""
-
-
-class Chunk(NamedTuple):
-    """Some annotations; `parsed` is what they hold where all are of the usual shape."""
-
-    raws: list[Raw]
-    places: Sequence[int]
-    parsed: Parsed | None
-
-
-def parse_in_order(
-    document: Document, chunks: Iterable[Neighbours], helper: Helper | None
-) -> Iterator[Chunk]:
-    """Parse annotations of a document, in order; a helper begins with the first at once."""
-    texts = ((each, (PickleBuffer(document.text(*each)), bytes(each[0][0]))) for each in chunks)
-    return (Chunk(*each, parsed) for each, parsed in in_order(parse, texts, helper))
 
 
 class AnnotationReader:
     """Turns the annotations of one file into rows.
 
     Args:
-        document: the file.
+        lines: the ledger lines about the file.
         items: item number of each image id.
         names: label of each category id; empty where the file declares none.
         sizes: (width, height) of each item, from number `first` on.
@@ -75,13 +54,12 @@ class AnnotationReader:
     """
 
     def __init__(
-        self, document: Document, lines: Lines, items: Mapping[Any, int],
-        names: dict[Any, str], sizes: Floats, keys: Sequence[str], first: int, *,
-        corners: bool = False, twins: Twins | None = None, is_first: bool = True,
-        layer: str | None = None, frames: Floats | None = None,
+        self, lines: Lines, items: Mapping[Any, int], names: dict[Any, str], sizes: Floats,
+        keys: Sequence[str], first: int, *, corners: bool = False, twins: Twins | None = None,
+        is_first: bool = True, layer: str | None = None, frames: Floats | None = None,
     ) -> None:  # fmt: skip
         self._layer, self._frames = layer, frames
-        self._document, self._lines, self._items = document, lines, items
+        self._lines, self._items = lines, items
         self._names, self._declared = names, bool(names)
         self._sizes, self._first = sizes, first
         self._corners, self._twins, self._is_first = corners, twins, is_first
@@ -94,11 +72,11 @@ class AnnotationReader:
 
     def rows(self, chunk: Chunk) -> pa.Table:
         """Return the rows of a chunk, in order."""
-        self._lines.ledger.read(len(chunk.raws))
+        self._lines.ledger.read(len(chunk.places))
         rows = self._usual_rows(chunk.parsed, chunk.places) if chunk.parsed is not None else None
         if rows is not None:
             return rows
-        records = decode(self._document, chunk.raws, chunk.places, self._lines)
+        records = decode(chunk.text, chunk.places, self._lines)
         records, items = self._placed(records)
         try:
             return self._rows(records, items, columns_of(records))

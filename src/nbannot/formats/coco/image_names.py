@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import posixpath
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
+import msgspec
 from msgspec import Raw
 
 from ...errors import UnsafeSourceError
@@ -27,6 +29,7 @@ __all__ = [
     "quoted",
     "side",
     "text_of",
+    "texts_of",
 ]
 
 MAX_SIDE = 2**31 - 1
@@ -125,6 +128,16 @@ def text_of(raw: Raw | None) -> str | None:
         return data[1:-1].decode("utf-8", "replace")
     text: str = loads(data)
     return text
+
+
+def texts_of(raws: Sequence[Raw]) -> list[str | None]:
+    """Return the text of each JSON string; None where it is none."""
+    try:
+        found: list[str | None]
+        found = msgspec.json.decode(b"[" + b",".join(raws) + b"]", type=list[str | None])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        found = [text_of(raw) for raw in raws]
+    return found
 
 
 def side(raw: Raw | None) -> int | None:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import compress
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -35,6 +36,7 @@ from .image_names import (
     quoted,
     side,
     text_of,
+    texts_of,
 )  # fmt: skip
 from .json import Document, loads, plain_json
 from .layout import Part, near
@@ -196,7 +198,7 @@ class Images:
         if urls is not None and None in media:
             uris = [
                 url if path is None and url is not None and is_url(url) else None
-                for url, path in zip(map(text_of, urls), media, strict=True)
+                for url, path in zip(texts_of(urls), media, strict=True)
             ]
         row = len(self)
         self._numbers.update(zip(keys, range(row, row + len(keys)), strict=True))
@@ -373,7 +375,8 @@ def _columns_of(document: Document, raws: list[Raw]) -> dict[str, list[Any]] | N
         rows = msgspec.json.decode(document.text(raws), type=_rows_of(names))
     except (ValueError, TypeError):
         return None
-    return {name: [getattr(row, f"f{i}") for row in rows] for i, name in enumerate(names)}
+    columns = zip(*map(attrgetter(*(f"f{i}" for i in range(len(names)))), rows), strict=True)
+    return {name: list(values) for name, values in zip(names, columns, strict=True)}
 
 
 @lru_cache(maxsize=64)

@@ -19,6 +19,7 @@ from ...errors import BrokenFileError
 from ...ledger import Ledger
 from ...sources.base import Source
 from .bytes import Buffer, address, is_ascii, let_go, read_buffer
+from .outline import Outline, outline_of
 
 __all__ = ["Document", "loads", "open_document", "plain_json"]
 
@@ -55,6 +56,8 @@ class Document:
         # How the ledger calls annotation `i` (its JSON path, its name) and image `i`, if unusual.
         self.place_of: Callable[[int], tuple[str, str]] | None = None
         self.image_place_of: Callable[[int], str] | None = None
+        # Where the annotations are, if they are not among the records.
+        self.outline: Outline | None = None
         # Do the records lie in `data` one after the other, with commas between?
         self._base = address(data) if contiguous else None
 
@@ -70,6 +73,11 @@ class Document:
         if self._base is not None and isinstance(places, range) and places:
             some = self.annotations[places.start : places.stop]
             let_go(self.data, *_span(some, self._base))
+
+    def mentions(self, pattern: re.Pattern[bytes]) -> bool:
+        """Say whether a pattern is in the file."""
+        data = self.data if self.outline is None else self.outline.data
+        return pattern.search(data) is not None
 
     def only(self, places: Sequence[int]) -> Document:
         """Return a document with these annotations and nothing else, free of the file's bytes."""
@@ -114,8 +122,12 @@ class Document:
         return low
 
 
-def open_document(source: Source, path: str, ledger: Ledger, *, results: bool = False) -> Document:
+def open_document(
+    source: Source, path: str, ledger: Ledger, *, results: bool = False, outlined: bool = False
+) -> Document:
     """Read and split a COCO file, or a list of `results`, which become its annotations.
+
+    With `outlined`, the annotations of a large file are left as they are, in its `outline`.
 
     Raises:
         BrokenFileError: it is not JSON, or not the JSON of a COCO file.
@@ -123,6 +135,11 @@ def open_document(source: Source, path: str, ledger: Ledger, *, results: bool = 
     data = _utf8(read_buffer(source, path), path, ledger)
     if path.lower().endswith(LINE_SUFFIXES):
         return _from_lines(path, data[:], ledger)
+    outline = outline_of(data) if outlined else None
+    if outline is not None:
+        document = _outlined(path, outline, ledger)
+        if document is not None:
+            return document
     split = _split_list if results else _split
     try:
         return split(path, data, ledger)
@@ -193,6 +210,20 @@ def _split(path: str, data: Buffer, ledger: Ledger) -> Document:
     for name in _COUNTED:
         rest.pop(name, None)
     return Document(path, data, top.images, top.annotations, rest)
+
+
+def _outlined(path: str, outline: Outline, ledger: Ledger) -> Document | None:
+    told = Ledger()
+    try:
+        document = _split(path, outline.without(), told)
+    except (msgspec.DecodeError, RecursionError, BrokenFileError):
+        return None
+    # Had another list been taken for its end, that would be missing.
+    if not document.images or document.annotations or not document.rest.get("categories"):
+        return None
+    document.outline = outline
+    ledger.extend(told)
+    return document
 
 
 def _split_list(path: str, data: Buffer, ledger: Ledger) -> Document:

@@ -86,16 +86,11 @@ def columns_of(records: Sequence[Any]) -> Columns:
     )
 
 
-def parse(text: Any, first: bytes) -> Parsed | None:
-    """Return the columns of a JSON array of annotations; None where some are not as usual.
-
-    Args:
-        text: bytes of the array.
-        first: those of the first annotation in it.
-    """
+def parse(text: Any) -> Parsed | None:
+    """Return the columns of a JSON array of annotations; None where some are not as usual."""
     try:
         records = _decoder.decode(text)
-        if not records or has_repeated_keys(text, len(records), first):
+        if not records or has_repeated_keys(text, len(records)):
             return None
         images = np.array([r.image_id for r in records], np.int64)
         ids = _whole([r.id for r in records])

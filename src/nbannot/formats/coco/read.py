@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from typing import Any
 
 import numpy as np
-from msgspec import Raw
 from numpy.typing import NDArray
 
 from ...errors import BrokenFileError
@@ -21,8 +21,9 @@ from ...progress import Progress
 from ...schema import Batch
 from ...sources.base import Listing, Source
 from ..media_index import MediaIndex
-from .annotations import AnnotationReader, Chunk, parse_in_order
+from .annotations import AnnotationReader
 from .bytes import LARGE
+from .chunks import Chunk, chunks_of, outlined_chunks, parsed_chunks
 from .images import Ids, Images
 from .json import Document, open_document
 from .labels import Labels
@@ -34,9 +35,6 @@ from .twins import Twins
 from .videos import has_frames, has_tracks, has_videos, split_tracks
 
 __all__ = ["read_coco"]
-
-CHUNK = 16_000
-"""Annotations per batch: about 10 MB of JSON, and a tenth of a second until a cancel is seen."""
 
 _EMPTY = ("", "n/a", "unknown")  # what exporters write where there is nothing to say
 # Where several files of a subset tell of one object, the first of these tells its outline.
@@ -136,18 +134,19 @@ class _Subset:
             document, places = self._kept.pop(part.path) if kept else self._again(part)
             names, ids = self._names[part.path], self._ids[part.path]
             lines = Lines(self._ledger, part.path, document.place_of)
-            self._progress.start("Reading annotations", len(places), "annotations")
+            count = len(places) if document.outline is None else None
+            self._progress.start("Reading annotations", count, "annotations")
             if is_panoptic(document):
                 painted = PanopticReader(self._source, part, lines, ids, names, sizes, keys, first)
                 yield from self._segments(document, places, painted)
                 continue
             reader = AnnotationReader(
-                document, lines, ids, names, sizes, keys, first, corners=corners,
+                lines, ids, names, sizes, keys, first, corners=corners,
                 twins=self._twins, is_first=part is self._parts[0], layer=part.layer,
                 frames=self._frames,
             )  # fmt: skip
             begun = self._begun.pop(part.path, None) or self._parsed(document, places)
-            yield from self._annotations(document, begun, reader)
+            yield from self._annotations(begun, reader)
             self._afterwards(reader, part)
 
     def _again(self, part: Part) -> tuple[Document, Sequence[int]]:
@@ -155,10 +154,10 @@ class _Subset:
         document = self._open(part, Ledger())
         return document, range(len(document.annotations))
 
-    def _open(self, part: Part, ledger: Ledger) -> Document:
+    def _open(self, part: Part, ledger: Ledger, *, outlined: bool = False) -> Document:
         if part.layer is not None:
             return on_named_images(self._open_results(part, ledger))
-        document = open_document(self._source, part.path, ledger)
+        document = open_document(self._source, part.path, ledger, outlined=outlined)
         return split_tracks(document, ledger) if has_frames(document) else document
 
     def _open_results(self, part: Part, ledger: Ledger) -> Document:
@@ -168,19 +167,20 @@ class _Subset:
     def _survey(self, part: Part, limit: int | None) -> None:
         # Take the images and categories of a file; its annotations come later.
         self._progress.start(f"Reading {part.path}")
-        document = self._open(part, self._ledger)
+        is_whole = len(self._parts) == 1 and limit is None
+        document = self._open(part, self._ledger, outlined=is_whole)
         if part.layer is not None:
             say_alone(part, self._ledger)
         self._is_video = self._is_video or has_videos(document)
-        if len(self._parts) == 1 and limit is None and not is_panoptic(document):
+        if is_whole and not is_panoptic(document):
             everything = range(len(document.annotations))
-            self._begun[part.path] = self._parsed(document, everything)
+            self._begun[part.path] = self._parsed(document, everything, part)
         self._progress.start("Reading images", len(document.images), "images")
         ids = self._images.add(document, part, self._progress, limit)
         self._ids[part.path] = ids
         categories = document.rest.get("categories")
         self._names[part.path] = self._labels.add(
-            categories, part.path, lambda: _CATEGORY_0.search(document.data) is not None
+            categories, part.path, lambda: document.mentions(_CATEGORY_0)
         )
         unread = [k for k, v in document.rest.items() if k not in _READ and _says_something(v)]
         if unread:
@@ -197,10 +197,9 @@ class _Subset:
 
     def _expect(self, document: Document, places: Sequence[int], ids: Ids) -> None:
         quiet = Lines(Ledger(), document.path)
-        for raws, chosen in self._chunks(document, places, CHUNK):
-            records = decode(document, raws, chosen, quiet)
+        for chunk in chunks_of(document, places, self._progress):
+            records = decode(chunk.text, chunk.places, quiet)
             self._twins.expect([ids.get(r.image_id) for r in records], records)
-            document.forget(chosen)
 
     def results(self, part: Part, limit: int | None, *, corners: bool) -> Iterator[Batch]:
         """Yield what a model found on the images of this subset."""
@@ -220,45 +219,51 @@ class _Subset:
             document = document.only(places)
         sizes, keys, first = self._images.sizes(), self._images.keys, self._images.first
         reader = AnnotationReader(
-            document, Lines(self._ledger, part.path, document.place_of), ids, names, sizes, keys,
+            Lines(self._ledger, part.path, document.place_of), ids, names, sizes, keys,
             first, corners=corners, layer=part.layer, frames=self._frames,
         )  # fmt: skip
         self._progress.start("Reading results", len(places), "annotations")
-        yield from self._annotations(document, self._parsed(document, places), reader)
+        yield from self._annotations(self._parsed(document, places), reader)
         self._afterwards(reader, part)
 
-    def _annotations(
-        self, document: Document, chunks: Iterable[Chunk], reader: AnnotationReader
-    ) -> Iterator[Batch]:
+    def _annotations(self, chunks: Iterable[Chunk], reader: AnnotationReader) -> Iterator[Batch]:
         for chunk in chunks:
             rows = reader.rows(chunk)
             if rows.num_rows:
                 yield Batch(annotations=rows)
-            self._progress.advance(len(chunk.raws))
-            document.forget(chunk.places)
+            self._progress.advance(len(chunk.places))
 
-    def _parsed(self, document: Document, places: Sequence[int]) -> Iterator[Chunk]:
-        chunks = self._chunks(document, places, CHUNK)
+    def _parsed(
+        self, document: Document, places: Sequence[int], part: Part | None = None
+    ) -> Iterator[Chunk]:
+        if document.outline is not None and part is not None:
+            again = partial(self._split, part)
+            outline = document.outline
+            return outlined_chunks(document, outline, self._progress, self._helper, again)
         if self._twins:  # found by records, one by one
-            return (Chunk(raws, chosen, None) for raws, chosen in chunks)
-        return parse_in_order(document, chunks, self._helper)
+            return chunks_of(document, places, self._progress)
+        return parsed_chunks(document, places, self._progress, self._helper)
+
+    def _split(self, part: Part) -> Document:
+        # What could not be read by its outline; the ledger has lines about it already.
+        told = Ledger()
+        document = open_document(self._source, part.path, told)
+        for line in told.to_arrow().select(["reason", "file", "where", "message"]).to_pylist():
+            if not self._ledger.lines("note", line["reason"]):
+                self._ledger.note(**line)
+        return document
 
     def _segments(
         self, document: Document, places: Sequence[int], reader: PanopticReader
     ) -> Iterator[Batch]:
-        for raws, chosen in self._chunks(document, places, 50):
-            rows = reader.rows(raws, chosen)
+        for start in range(0, len(places), 50):
+            self._progress.check()
+            some = places[start : start + 50]
+            rows = reader.rows(document.annotations[start : start + 50], some)
             if rows.num_rows:
                 yield Batch(annotations=rows)
-            self._progress.advance(len(raws))
-            document.forget(chosen)
-
-    def _chunks(
-        self, document: Document, places: Sequence[int], step: int
-    ) -> Iterator[tuple[list[Raw], Sequence[int]]]:
-        for start in range(0, len(places), step):
-            self._progress.check()
-            yield document.annotations[start : start + step], places[start : start + step]
+            self._progress.advance(len(some))
+            document.forget(some)
 
     def _afterwards(self, reader: AnnotationReader, part: Part) -> None:
         if reader.undeclared:

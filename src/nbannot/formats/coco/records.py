@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 from msgspec import Raw
 
 from ...ledger import Ledger
-from .json import Document, loads, plain_json
+from .json import loads, plain_json
 from .labels import ident
 from .segmentation import ABSENT
 
@@ -52,6 +53,7 @@ class Annotation(_Keys, gc=False, forbid_unknown_fields=True):
 
 
 _COLON, _BRACE = b":{"
+_NEXT = re.compile(rb"\}\s*,\s*\{")
 _KEYS = frozenset(_Keys.__struct_fields__)
 _usual = msgspec.json.Decoder(list[Annotation])
 _loose = msgspec.json.Decoder(list[_Keys])
@@ -98,42 +100,33 @@ class Lines:
         )  # fmt: skip
 
 
-def decode(
-    document: Document, raws: list[Raw], places: Sequence[int], lines: Lines
-) -> list[Annotation]:
-    """Decode annotations; `places` are their positions in the file, a range if neighbours."""
-    if not raws:
+def decode(text: bytes, places: Sequence[int], lines: Lines) -> list[Annotation]:
+    """Decode a JSON array of annotations; `places` are their positions in the file."""
+    if not places:
         return []
-    text = document.text(raws, places)
     try:
         found = _usual.decode(text)
     except (msgspec.ValidationError, UnicodeDecodeError):
-        found = _decode_loosely(text, raws, places, lines)
+        found = _decode_loosely(text, places, lines)
     else:
         for record, at in zip(found, places, strict=True):
             record.at = at
-    _find_twice(text, raws, places, lines)
+    _find_twice(text, places, lines)
     return found
 
 
-def has_repeated_keys(text: Any, count: int, first: bytes) -> bool:
-    """Say whether an object in a JSON array of annotations has a key more than once.
-
-    Args:
-        text: the array.
-        count: how many annotations it has.
-        first: the text of the first.
-    """
-    if _are_alike(text, count, first):
+def has_repeated_keys(text: Any, count: int) -> bool:
+    """Say whether one of `count` objects in a JSON array has a key more than once."""
+    if _are_alike(text, count):
         return False
     return any(_colons(raw) is None for raw in _raws.decode(text))
 
 
-def _find_twice(text: bytes, raws: list[Raw], places: Sequence[int], lines: Lines) -> None:
+def _find_twice(text: bytes, places: Sequence[int], lines: Lines) -> None:
     # JSON keeps the last of two equal keys and says nothing.
-    if _are_alike(text, len(raws), bytes(raws[0])):
+    if _are_alike(text, len(places)):
         return
-    for raw, at in zip(raws, places, strict=True):
+    for raw, at in zip(_raws.decode(text), places, strict=True):
         if _colons(raw) is not None:
             continue
         values = loads(bytes(raw), list)
@@ -145,14 +138,15 @@ def _find_twice(text: bytes, raws: list[Raw], places: Sequence[int], lines: Line
             lines.warn(Annotation("", id=ident_, at=at), "a key comes more than once", text_)
 
 
-def _are_alike(text: Any, count: int, first: bytes) -> bool:
+def _are_alike(text: Any, count: int) -> bool:
     # Counting colons finds out: where all records look like the first, and it has no key twice,
     # none has. (Run lengths aside, an object of two keys.)
-    usual = _colons(first)
+    end = _NEXT.search(text)
+    usual = _colons(bytes(memoryview(text)[1 : end.start() + 1 if end else -1]))
     letters = np.frombuffer(text, np.uint8)
     colons, braces = (int(np.count_nonzero(letters == letter)) for letter in (_COLON, _BRACE))
     colons -= 2 * (braces - count)
-    return usual is not None and colons == count * usual
+    return bool(usual) and colons == count * (usual or 0)
 
 
 def _colons(raw: Raw | bytes) -> int | None:
@@ -166,12 +160,11 @@ def _colons(raw: Raw | bytes) -> int | None:
     return count - 2 * (data.count(b"{") - 1) if count == data.count(b":") else None
 
 
-def _decode_loosely(
-    text: bytes, raws: list[Raw], places: Sequence[int], lines: Lines
-) -> list[Annotation]:
+def _decode_loosely(text: bytes, places: Sequence[int], lines: Lines) -> list[Annotation]:
     try:
         loose, parts = _loose.decode(text), _parts.decode(text)
     except (msgspec.ValidationError, UnicodeDecodeError):
+        raws = _raws.decode(text)
         each = (_one(raw, at, lines) for raw, at in zip(raws, places, strict=True))
         return [record for record in each if record is not None]
     names = _Keys.__struct_fields__

@@ -128,7 +128,6 @@ def test_there_is_none_where_it_is_of_no_use(monkeypatch):
     monkeypatch.setattr(helping, "_processors", lambda: {0})
     assert start_helper() is None
     monkeypatch.setattr(helping, "_processors", lambda: {0, 1})
-    monkeypatch.setattr(sys, "executable", "")
-    assert start_helper() is None
-    monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    assert start_helper() is None
+    for program in ("", "/nowhere/python", "/usr/sbin/uwsgi"):
+        monkeypatch.setattr(sys, "executable", program)
+        assert start_helper() is None

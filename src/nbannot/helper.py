@@ -21,6 +21,7 @@ from contextlib import suppress
 from functools import partial
 from io import FileIO
 from itertools import islice
+from pathlib import Path
 from typing import IO, Any, Generic, TypeVar
 
 import numpy as np
@@ -57,7 +58,10 @@ def start_helper() -> Helper | None:
 
     Use it as a context manager: it ends with the block, whatever it is doing.
     """
-    if len(_processors()) < 2 or not sys.executable or sys.platform == "emscripten":
+    # What embeds Python (a server, a frozen program) is not to be started again.
+    program = Path(sys.executable or "").name.lower()
+    is_python = program.startswith(("python", "pypy")) and not getattr(sys, "frozen", False)
+    if len(_processors()) < 2 or not is_python or sys.platform == "emscripten":
         return None
     try:
         return Helper()

@@ -159,3 +159,21 @@ def test_a_helper_reads_alike(tmp_path, monkeypatch):
     monkeypatch.setattr(coco_read, "start_helper", lambda: started.append(Helper()) or started[0])
     assert told(content) == small
     assert started[0]._process.poll() is not None  # and it has ended
+
+
+def test_its_progress_is_in_bytes(monkeypatch):
+    """How many annotations there are is not known before they are read; how large they are is."""
+    content = json.dumps(document(*map(annotation, range(300)))).encode()
+    monkeypatch.setattr(outlines, "LARGE", 1)
+    monkeypatch.setattr(outlines, "PIECE_BYTES", 5000)
+    monkeypatch.setattr(coco_read, "MEGABYTE", 1000)
+    progress = Progress()
+    batches = get_format("coco").read(open_source({"a.json": content}), {}, Ledger(), progress)
+    next(batches)
+    done = [progress.state.done for _ in batches]
+    last = progress.state
+    assert (last.stage, last.unit) == ("Reading annotations", "MB")
+    assert last.total is not None
+    assert last.total - 1 <= last.done <= last.total + 1
+    assert len(done) > 5
+    assert done == sorted(done)

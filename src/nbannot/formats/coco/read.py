@@ -36,6 +36,7 @@ from .videos import has_frames, has_tracks, has_videos, split_tracks
 
 __all__ = ["read_coco"]
 
+MEGABYTE = 1_000_000
 _EMPTY = ("", "n/a", "unknown")  # what exporters write where there is nothing to say
 # Where several files of a subset tell of one object, the first of these tells its outline.
 _ORDER = (
@@ -134,8 +135,7 @@ class _Subset:
             document, places = self._kept.pop(part.path) if kept else self._again(part)
             names, ids = self._names[part.path], self._ids[part.path]
             lines = Lines(self._ledger, part.path, document.place_of)
-            count = len(places) if document.outline is None else None
-            self._progress.start("Reading annotations", count, "annotations")
+            self._start("Reading annotations", document, places)
             if is_panoptic(document):
                 painted = PanopticReader(self._source, part, lines, ids, names, sizes, keys, first)
                 yield from self._segments(document, places, painted)
@@ -222,16 +222,27 @@ class _Subset:
             Lines(self._ledger, part.path, document.place_of), ids, names, sizes, keys,
             first, corners=corners, layer=part.layer, frames=self._frames,
         )  # fmt: skip
-        self._progress.start("Reading results", len(places), "annotations")
+        self._start("Reading results", document, places)
         yield from self._annotations(self._parsed(document, places), reader)
         self._afterwards(reader, part)
 
+    def _start(self, stage: str, document: Document, places: Sequence[int]) -> None:
+        outline = document.outline
+        if outline is None:
+            self._progress.start(stage, len(places), "annotations")
+        else:  # how many they are is not known
+            self._progress.start(stage, (outline.end - outline.begin) // MEGABYTE, "MB")
+
     def _annotations(self, chunks: Iterable[Chunk], reader: AnnotationReader) -> Iterator[Batch]:
+        by_size, done = self._progress.state.unit == "MB", 0
         for chunk in chunks:
             rows = reader.rows(chunk)
             if rows.num_rows:
                 yield Batch(annotations=rows)
-            self._progress.advance(len(chunk.places))
+            before = done
+            done += len(chunk.text) if by_size else len(chunk.places)
+            unit = MEGABYTE if by_size else 1
+            self._progress.advance(done // unit - before // unit)
 
     def _parsed(
         self, document: Document, places: Sequence[int], part: Part | None = None

@@ -275,6 +275,8 @@ def _read(stream: IO[bytes], size: int) -> memoryview:
 
 def serve() -> None:
     """Run in the helper: call what comes, and send back what it gives, until nothing comes."""
+    # pyarrow looks whether pandas is there, and would import it to no use.
+    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
     incoming, outgoing = FileIO(os.dup(0), "rb"), FileIO(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints must not print between the results
     while True:

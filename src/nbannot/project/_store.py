@@ -79,7 +79,7 @@ class Store:
             else:
                 self._writer = self._open(str(self._file), opened)
                 # For a new file only. Twice as fast for polygons as SQLite's 4,096.
-                self._writer.run("PRAGMA page_size = 16384")
+                self._writer.run("PRAGMA page_size = 32768")
                 self._use_wal(self._writer)
                 # What is changed and finds no room here goes into the log at once, and is not left
                 # to be written by COMMIT.

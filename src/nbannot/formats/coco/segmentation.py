@@ -200,11 +200,13 @@ class _Joined(NamedTuple):
         return cls(text, np.frombuffer(text, np.uint8), starts, starts + lengths)
 
     def unlike_one_ring(self) -> list[int]:
-        """Return which texts do not open twice, and close twice at their end."""
+        """Return which texts, all of which open twice, open again or do not close at their end."""
         letters = self.letters
-        opening = np.flatnonzero(letters == _OPEN)
         alike = letters[self.stops - 1] == _CLOSE
         alike &= letters[self.stops - 2] == _CLOSE
+        if alike.all() and self.text.count(b"[") == 2 * len(alike):
+            return []
+        opening = np.flatnonzero(letters == _OPEN)
         alike &= np.diff(np.searchsorted(opening, self.starts), append=len(opening)) == 2
         return np.flatnonzero(~alike).tolist()
 

@@ -94,6 +94,14 @@ def test_an_error_is_raised_where_the_result_is_taken():
         list(in_order(fail, numbered(6), None))
 
 
+def test_what_cannot_be_sent_is_said_so():
+    with Helper() as helper:
+        answer = helper.submit(lambda: 1)
+        with pytest.raises(TypeError, match="can't be sent"):
+            answer.result()
+        assert helper.submit(len, "abc").result() == 3
+
+
 def test_what_is_printed_there_does_not_come_between(capfd):
     with Helper() as helper:
         assert helper.submit(shout, "hello").result() == "HELLO"

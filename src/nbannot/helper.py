@@ -116,8 +116,12 @@ class Helper:
             return gone
 
     def _send(self, task: Any) -> None:
-        with suppress(OSError):  # it is gone: who waits for the result is told
+        try:
             send(self._to, task)
+        except OSError:
+            return  # it is gone: who waits for the result is told
+        except Exception as error:  # noqa: BLE001  raised by it, where the result is waited for
+            send(self._to, (_refuse, (f"It can't be sent to the helper: {error}",)))
 
     def _receive(self) -> Any:
         try:
@@ -273,10 +277,20 @@ def _read(stream: IO[bytes], size: int) -> memoryview:
     return data
 
 
+class _NoPandas:
+    # Arrow looks whether pandas is there, and would import it to no use.
+    def find_spec(self, name: str, *_: object) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+
+def _refuse(reason: str) -> None:
+    raise TypeError(reason)
+
+
 def serve() -> None:
     """Run in the helper: call what comes, and send back what it gives, until nothing comes."""
-    # pyarrow looks whether pandas is there, and would import it to no use.
-    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
+    sys.meta_path.insert(0, _NoPandas())
     incoming, outgoing = FileIO(os.dup(0), "rb"), FileIO(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints must not print between the results
     while True:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..progress import Progress
+from ..sources import open_source
 from .plan import Plan, Request, detect, fill_plan, make_plan, open_plan
 from .report import Report
 from .streaming import can_stream, stream_import
@@ -62,7 +63,9 @@ def plan(
     'Adds 1 item and 1 annotation in task default.'
     """
     request = Request(format, into, mode, labels or {}, subsets, media, root, strict, options)
-    return make_plan(project, source, request, progress)
+    opened = open_source(source)
+    with opened.helped():
+        return make_plan(project, opened, request, progress)
 
 
 def import_dataset(
@@ -87,13 +90,15 @@ def import_dataset(
     """
     request = Request(format, into, mode, labels or {}, subsets, media, root, strict, options)
     progress = progress or Progress()
-    made, previous = open_plan(project, source, request)
-    if made.already is None:
-        if previous is None and can_stream(request):
-            report = stream_import(made, progress)
-            if report is not None:
-                return report
-        fill_plan(made, progress, previous)
+    opened = open_source(source)
+    with opened.helped():
+        made, previous = open_plan(project, opened, request)
+        if made.already is None:
+            if previous is None and can_stream(request):
+                report = stream_import(made, progress)
+                if report is not None:
+                    return report
+            fill_plan(made, progress, previous)
     try:
         return made.apply(progress)
     finally:

@@ -127,14 +127,18 @@ def _place_media(
     uris: list[str | None] = rows["uri"].to_numpy().tolist()
     blobs: list[str | None] = [None] * len(media)
     copies: dict[str, list[int]] = {}
-    for i, path in enumerate(media):
-        if path is None:
-            continue
-        link = None if plan.request.media == "copy" else source.link(path)
-        if link is None:
-            copies.setdefault(path, []).append(i)
-        else:
-            uris[i] = link
+    places = [i for i, path in enumerate(media) if path is not None]
+    paths = [media[i] for i in places] if len(places) < len(media) else media
+    copied = plan.request.media == "copy"
+    links = [None] * len(paths) if copied else source.links(paths)
+    if len(links) == len(media) and None not in links:
+        uris = [*links]
+    else:
+        for i, path, link in zip(places, paths, links, strict=True):
+            if link is None:
+                copies.setdefault(path, []).append(i)
+            else:
+                uris[i] = link
     if copies:
         progress.start("Copying media", len(copies), "files")
         for path, data in source.read_many(list(copies)):

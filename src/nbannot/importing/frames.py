@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,10 @@ import pyarrow.compute as pc
 
 from .. import geometry
 from ..errors import NbannotError
+from ..helper import in_order
 from ..ledger import Ledger
-from ..media.images import ImageInfo, probe_source_images, take_probed
+from ..media.headers import scan_files
+from ..media.images import ImageInfo, probe_source_images, take_probed, take_settled
 from ..progress import Progress
 from ..sources.base import Source
 from .staging import Staged, column
@@ -26,6 +29,7 @@ from .staging import Staged, column
 __all__ = ["check_images"]
 
 _CHUNK = 256
+_PIECE = 2048
 _TURNS_SIDEWAYS = (5, 6, 7, 8)
 
 
@@ -39,7 +43,9 @@ def check_images(staged: Staged, source: Source, ledger: Ledger, progress: Progr
     media, keys = items["media"].to_numpy().tolist(), items["key"]
     images = pc.and_(pc.equal(items["kind"], "image"), pc.is_valid(items["media"]))
     wanted = [i for i in np.flatnonzero(images).tolist() if media[i]]
-    probed = take_probed(source)
+    probed, settled = take_probed(source), take_settled(source)
+    if settled:
+        wanted = [i for i in wanted if media[i] not in settled]
     if not wanted:
         return 0
     widths = items["width"].to_numpy(zero_copy_only=False).astype(np.float64, copy=True)
@@ -48,10 +54,13 @@ def check_images(staged: Staged, source: Source, ledger: Ledger, progress: Progr
     turned: dict[int, tuple[int, float, float]] = {}
     progress.start("Checking images", len(wanted), "images")
     if probed:
-        wanted = [i for i in wanted if not _agrees(given[i], probed.get(media[i]))]
+        infos = map(probed.get, media)
+        agree = {i for i, info in enumerate(infos) if info and _agrees(given[i], info)}
+        wanted = [i for i in wanted if i not in agree]
+    found = _probe([media[i] for i in wanted], probed, source)
     for start in range(0, len(wanted), _CHUNK):
         chunk = wanted[start : start + _CHUNK]
-        for i, info in zip(chunk, _probe([media[i] for i in chunk], probed, source), strict=True):
+        for i, info in zip(chunk, found, strict=False):
             if isinstance(info, NbannotError):
                 key = keys[i].as_py()
                 _say(ledger, "warn", "the image can't be read", key, media[i], info.message)
@@ -81,10 +90,14 @@ def _probe(
     paths: Sequence[str], probed: Mapping[str, ImageInfo], source: Source
 ) -> Iterator[ImageInfo | NbannotError]:
     # What is known already is not asked for again.
-    if not probed:
-        return probe_source_images(source, paths)
-    others = probe_source_images(source, [path for path in paths if path not in probed])
-    return (probed.get(path) or next(others) for path in paths)
+    others = [path for path in paths if path not in probed] if probed else paths
+    parts = (others[start : start + _PIECE] for start in range(0, len(others), _PIECE))
+    pieces = ((part, (source.on_disk(part),)) for part in parts)
+    found = chain.from_iterable(
+        probe_source_images(source, part, scanned=scanned)
+        for part, scanned in in_order(scan_files, pieces, source.helper)
+    )
+    return (probed.get(path) or next(found) for path in paths) if probed else found
 
 
 def _settle(

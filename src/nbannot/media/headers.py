@@ -9,13 +9,26 @@ GIF89a §18; BMP, BITMAPINFOHEADER; WebP container, RFC 9649 §2; TIFF 6.0 §2.
 
 from __future__ import annotations
 
+import re
 import struct
-from typing import NamedTuple
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple, Protocol
 
-__all__ = ["HEAD_BYTES", "ImageInfo", "jpeg_orientation", "other_kind", "scan"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "FIRST_BYTES", "HEAD_BYTES", "MAX_PIXELS", "ImageInfo", "Scanned", "has_size",
+    "jpeg_orientation", "other_kind", "scan", "scan_files",
+]  # fmt: skip
 
 HEAD_BYTES = 64 * 1024
 """What is looked at, at most: more than this in front of an image's size is unusual."""
+
+FIRST_BYTES = 8 * 1024
+"""What is looked at first."""
+MAX_PIXELS = 1 << 31
 
 _SIZE = struct.Struct(">HH")
 _PNG_SIZE = struct.Struct(">II")
@@ -24,6 +37,13 @@ _FRAME_MARKERS = frozenset(set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC})
 # Segments that say nothing of size or orientation: DHT, DQT, DRI, APP0, APP2 to APP15, COM ...
 _PLAIN_MARKERS = frozenset({0xC4, 0xC8, 0xCC, *range(0xDB, 0xFF)} - {0xE1})
 _SIDEWAYS = (5, 6, 7, 8)
+# What most programs write, and nothing else: APP0, tables, a frame of three colours, tables.
+_USUAL_JPEG = re.compile(
+    rb"\xff\xd8\xff\xe0\x00\x10.{14}(?:\xff\xdb\x00(?:\x43.{65}|\x84.{130}))*"
+    rb"\xff[\xc0-\xc2]\x00\x11.(.{4}).{10}"
+    rb"(?:\xff\xc4(?:\x00\x1f.{29}|\x00\xb5.{179}|\x01\xa2.{416}))*\xff\xda",
+    re.DOTALL,
+)
 
 
 class ImageInfo(NamedTuple):
@@ -73,6 +93,56 @@ def scan(head: bytes) -> ImageInfo | None:
     return None
 
 
+def has_size(info: ImageInfo) -> bool:
+    """Say whether an image can have the size that its header says."""
+    return 0 < info.stored_width * info.stored_height <= MAX_PIXELS
+
+
+class Scanned(NamedTuple):
+    """What the first bytes of images say: `infos` that differ, and `which` of them each has.
+
+    -1 where the first bytes do not tell.
+    """
+
+    infos: list[ImageInfo]
+    which: NDArray[np.int32]
+
+    def each(self) -> Iterator[ImageInfo | None]:
+        """Yield what is known of each image, None where something else must tell."""
+        infos: list[ImageInfo | None] = [*self.infos, None]
+        return map(infos.__getitem__, self.which.tolist())
+
+    def sizes(self) -> NDArray[np.float64] | None:
+        """Return width and height of each image, None where one of them is not known."""
+        if len(self.which) and self.which.min() < 0:
+            return None
+        sizes = np.array([info[:2] for info in self.infos], np.float64).reshape(-1, 2)
+        return sizes[self.which]
+
+
+class _Files(Protocol):
+    # What is needed of DiskFiles, which are of a layer above.
+    def heads(self, limit: int) -> Iterator[bytes | None]: ...
+
+
+def scan_files(files: _Files | None) -> Scanned | None:
+    """Return what the first bytes of images on disk say; nothing of no files."""
+    if files is None:
+        return None
+    codes: dict[ImageInfo | None, int] = {None: -1}
+    infos: list[ImageInfo] = []
+    which: list[int] = []
+    for head in files.heads(FIRST_BYTES):
+        info = scan(head) if head else None
+        code = codes.get(info)
+        if code is None:
+            assert info is not None
+            code = codes[info] = len(infos) if has_size(info) else -1
+            infos += [info] * (code >= 0)
+        which.append(code)
+    return Scanned(infos, np.array(which, np.int32))
+
+
 def jpeg_orientation(head: bytes) -> int | None:
     """Return the EXIF orientation (1 to 8) that the first bytes of a JPEG name, None for none."""
     try:
@@ -82,10 +152,19 @@ def jpeg_orientation(head: bytes) -> int | None:
 
 
 def _jpeg(head: bytes) -> ImageInfo | None:
+    usual = _USUAL_JPEG.match(head)
+    if usual is not None:
+        return _jpeg_of(usual[1])
     width, height, orientation = _jpeg_segments(head)
     if not width or not height:  # a height of 0 is told after the first scan
         return None
     return info_of("JPEG", width, height, orientation or 1)
+
+
+@lru_cache(1024)  # most images of a dataset have one size
+def _jpeg_of(size: bytes) -> ImageInfo | None:
+    height, width = _SIZE.unpack(size)
+    return info_of("JPEG", width, height) if width and height else None
 
 
 def _jpeg_segments(head: bytes) -> tuple[int, int, int | None]:

@@ -11,6 +11,7 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
+from itertools import repeat
 from typing import Any, BinaryIO, Protocol
 from weakref import WeakKeyDictionary
 
@@ -19,13 +20,18 @@ from PIL import Image, UnidentifiedImageError
 
 from ..errors import BrokenFileError, NbannotError, printable
 from .headers import (
+    FIRST_BYTES,
     HEAD_BYTES,
+    MAX_PIXELS,
     ImageInfo,
+    Scanned,
     exif_orientation,
+    has_size,
     info_of,
     jpeg_orientation,
     other_kind,
     scan,
+    scan_files,
 )
 
 try:
@@ -40,7 +46,10 @@ __all__ = [
     "probe_image",
     "probe_source_image",
     "probe_source_images",
+    "remember_scanned",
+    "scan_files",
     "take_probed",
+    "take_settled",
     "thumbnail",
     "thumbnails",
 ]
@@ -60,9 +69,8 @@ FORMATS = _known_formats()
 """Formats that are opened, by Pillow's names; AVIF where Pillow has it."""
 
 _probed: WeakKeyDictionary[_Readable, dict[str, ImageInfo]] = WeakKeyDictionary()
+_settled: WeakKeyDictionary[_Readable, set[str]] = WeakKeyDictionary()
 MAX_PREVIEW_PIXELS = 64_000_000
-MAX_PIXELS = 1 << 31
-_FIRST_BYTES = 8 * 1024
 _QUALITY = 80
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -115,38 +123,64 @@ def probe_source_image(source: _Readable, path: str) -> ImageInfo:
         SourceError: the file can't be read.
         BrokenFileError: as `probe_image`.
     """
-    head = source.read(path, _FIRST_BYTES)
+    head = source.read(path, FIRST_BYTES)
     found = _checked(scan(head), head, path)
     if found is not None:
         return found
-    if len(head) < _FIRST_BYTES:  # that was all of it
+    if len(head) < FIRST_BYTES:  # that was all of it
         return probe_image(head, path)
     with source.open(path) as stream:
         return probe_image(stream, path)
 
 
 def probe_source_images(
-    source: _Readable, paths: Iterable[str], *, remember: bool = False
+    source: _Readable,
+    paths: Iterable[str],
+    *,
+    scanned: Scanned | None = None,
+    remember: bool = False,
 ) -> Iterator[ImageInfo | NbannotError]:
     """Yield what `probe_source_image` says of each path, or the error that it raises.
 
-    With `remember`, what was found is kept until `take_probed` asks for it.
+    What `scan_files` found is not asked for again. With `remember`, what was found is kept until
+    `take_probed` asks for it.
     """
     probed = _probed.setdefault(source, {}) if remember else {}
     alike: dict[ImageInfo, ImageInfo] = {}  # most images of a dataset have one size
     read = source.read
-    for path in paths:
-        try:
-            head = read(path, _FIRST_BYTES)
-            found = scan(head)
-            if found is None or not 0 < found.stored_width * found.stored_height <= MAX_PIXELS:
-                found = probe_source_image(source, path)
-        except NbannotError as error:
-            yield error
-            continue
+    for path, found in zip(
+        paths, repeat(None) if scanned is None else scanned.each(), strict=False
+    ):
+        if found is None:
+            try:
+                head = read(path, FIRST_BYTES)
+                found = scan(head)
+                if found is None or not has_size(found):
+                    found = probe_source_image(source, path)
+            except NbannotError as error:
+                yield error
+                continue
+            found = alike.setdefault(found, found)
         if remember:
-            probed[path] = found = alike.setdefault(found, found)
+            probed[path] = found
         yield found
+
+
+def remember_scanned(source: _Readable, paths: Sequence[str], scanned: Scanned) -> None:
+    """Keep what is known of all of these images, whose items have the sizes that it says.
+
+    `take_settled` and `take_probed` give it away.
+    """
+    if all(info.orientation == 1 for info in scanned.infos):
+        _settled.setdefault(source, set()).update(paths)
+        return
+    known = ((p, i) for p, i in zip(paths, scanned.each(), strict=True) if i is not None)
+    _probed.setdefault(source, {}).update(known)
+
+
+def take_settled(source: _Readable) -> set[str]:
+    """Return the images whose sizes leave nothing to be settled, as their reader knows."""
+    return _settled.pop(source, set())
 
 
 def take_probed(source: _Readable) -> dict[str, ImageInfo]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import fnmatch
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import ContextVar
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..errors import SourceError, printable
@@ -14,7 +17,13 @@ from .inside import INSIDE, Inside
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from ..helper import Helper
+    from .disk import DiskFiles
+
 __all__ = ["Listing", "Source"]
+
+helper_of_thread: ContextVar[Helper | None] = ContextVar("helper_of_thread", default=None)
+"""The second process that helps this thread to read; see `Source.helped`."""
 
 
 class Listing(Sequence[str]):
@@ -53,30 +62,42 @@ class Listing(Sequence[str]):
     @cached_property
     def _by_suffix(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
+        # The last characters of a name most often tell its suffix, and many have the same.
+        adders: dict[str, Callable[[str], None]] = {}
         for path in self._paths:
-            stem, dot, suffix = path.rpartition(".")
-            key = dot + suffix.lower() if stem and "/" not in suffix else ""
-            found.setdefault(key, []).append(path)
+            end = path[-6:]
+            add = adders.get(end)
+            if add is None:
+                stem, dot, suffix = path.rpartition(".")
+                key = dot + suffix.lower() if stem and "/" not in suffix else ""
+                add = found.setdefault(key, []).append
+                if len(suffix) < len(end) - 1:
+                    adders[end] = add
+            add(path)
         return found
 
     @cached_property
     def _tree(self) -> dict[str, tuple[set[str], list[str]]]:
         # folder -> (its sub-folders, its files); "" is the root.
         tree: dict[str, tuple[set[str], list[str]]] = {"": (set(), [])}
+        last, add = "", tree[""][1].append
         for path in self._paths:
-            folder, _, _ = path.rpartition("/")
-            if folder not in tree:
-                parts = folder.split("/")
-                for i, part in enumerate(parts):
-                    tree.setdefault("/".join(parts[:i]), (set(), []))[0].add(part)
-                tree[folder] = (set(), [])
-            tree[folder][1].append(path)
+            folder = path[: path.rfind("/") + 1]
+            if folder != last:
+                last, name = folder, folder[:-1]
+                if name not in tree:
+                    parts = name.split("/")
+                    for i, part in enumerate(parts):
+                        tree.setdefault("/".join(parts[:i]), (set(), []))[0].add(part)
+                    tree[name] = (set(), [])
+                add = tree[name][1].append
+            add(path)
         return tree
 
     def with_suffix(self, *suffixes: str) -> list[str]:
         """Return the paths that end in one of `suffixes` (``".jpg"``; case does not matter)."""
-        lists = [self._by_suffix.get(s.lower(), []) for s in suffixes]
-        return lists[0] if len(lists) == 1 else sorted(p for paths in lists for p in paths)
+        lists = [self._by_suffix[s.lower()] for s in suffixes if s.lower() in self._by_suffix]
+        return lists[0] if len(lists) == 1 else sorted(chain.from_iterable(lists))
 
     def suffixes(self) -> dict[str, int]:
         """Return how many files have each suffix (lower case, with its dot; "" for none)."""
@@ -200,6 +221,23 @@ class Source(ABC):
         """Return a URI at which `open_media` finds the file later, None where it must be copied."""
         return None
 
+    def links(self, paths: Sequence[str]) -> Sequence[str | None]:
+        """Return what `link` says of each path."""
+        return [self.link(path) for path in paths]
+
+    def on_disk(self, paths: Sequence[str]) -> DiskFiles | None:
+        """Return files so that another process can read them too; None where there is no need."""
+        return None
+
+    def helped(self) -> AbstractContextManager[None]:
+        """Have a second process help this thread to read, where the source is so large."""
+        return nullcontext()
+
+    @property
+    def helper(self) -> Helper | None:
+        """The process that helps, if one does."""
+        return helper_of_thread.get()
+
     @abstractmethod
     def fingerprint(self) -> str:
         """Return a string that changes when the content does, as cheaply as the source allows."""
@@ -269,6 +307,12 @@ class _Part(Source):
 
     def link(self, path: str) -> str | None:
         return self._whole.link(self._prefix + path)
+
+    def links(self, paths: Sequence[str]) -> Sequence[str | None]:
+        return self._whole.links([self._prefix + path for path in paths])
+
+    def on_disk(self, paths: Sequence[str]) -> DiskFiles | None:
+        return self._whole.on_disk([self._prefix + path for path in paths])
 
     def fingerprint(self) -> str:
         return self._whole.fingerprint()

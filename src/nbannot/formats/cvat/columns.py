@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import pyarrow as pa
+
 from ...schema import Batch, Label
 from ..json_values import dumps
 
@@ -37,6 +39,7 @@ class Columns:
         self.items: list[Row] = []
         self.annotations: list[Row] = []
         self.next_item = 0
+        self._before: list[Batch] = []
 
     def add_item(
         self, subset: str | None, key: str, kind: str, media: str | None,
@@ -52,16 +55,36 @@ class Columns:
     @property
     def is_enough(self) -> bool:
         """Is it worth a batch?"""
-        return len(self.items) + len(self.annotations) >= _ENOUGH
+        count = sum(b.items.num_rows + b.annotations.num_rows for b in self._before)
+        return count + len(self.items) + len(self.annotations) >= _ENOUGH
+
+    def add(self, items: Mapping[str, Any], annotations: Mapping[str, Any]) -> None:
+        """Add columns of items, numbered from `next_item` on, and of annotations."""
+        if self.items or self.annotations:
+            self._before.append(self._collected(self.annotations))
+            self.annotations.clear()
+        self._before.append(Batch.of(items, annotations))
+        self.next_item += self._before[-1].items.num_rows
+
+    def _collected(self, rows: list[Row], labels: tuple[Label, ...] = ()) -> Batch:
+        batch = Batch.of(_table(self.items, _ITEM), _table(rows, _ANNOTATION), labels)
+        self.items.clear()
+        return batch
 
     def flush(self, labels: tuple[Label, ...], keep: int = 0) -> Batch:
         """Return what was collected, but for the last `keep` annotations, and begin anew."""
         kept = self.annotations[len(self.annotations) - keep :] if keep else []
         rows = self.annotations[: len(self.annotations) - keep] if keep else self.annotations
-        batch = Batch.of(_table(self.items, _ITEM), _table(rows, _ANNOTATION), labels)
-        self.items.clear()
+        batch = self._collected(rows, labels)
         self.annotations[:] = kept
-        return batch
+        if not self._before:
+            return batch
+        batches, self._before = [*self._before, batch], []
+        return Batch(
+            pa.concat_tables([b.items for b in batches]).combine_chunks(),
+            pa.concat_tables([b.annotations for b in batches]).combine_chunks(),
+            labels,
+        )
 
 
 def _table(rows: list[Row], names: tuple[str, ...]) -> dict[str, Any]:

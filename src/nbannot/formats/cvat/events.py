@@ -9,7 +9,7 @@ from ...schema import Label, Skeleton
 from ..json_values import dumps
 from .columns import ATTRIBUTES, OUTSIDE, Row, posed_row
 from .meta import Header
-from .shapes import GEOMETRY_OF, Bad, Size, points_of, skeleton
+from .shapes import FLAGS, GEOMETRY_OF, KNOWN, Bad, Size, extra_of, points_of, skeleton
 from .video import Frames, Joint, Track
 from .xml import parser
 
@@ -22,15 +22,8 @@ EMPTY: Mapping[str, Any] = {}
 REJECTED = -1
 """Number of an item that was rejected: what is on it, is too."""
 
-_FLAGS = {"0": False, "1": True, "false": False, "true": True, "False": False, "True": True}
 _NOTHING = (None,) * 10
 _PLAIN = len(("label", "source", "occluded", "xtl", "ytl", "xbr", "ybr", "z_order"))
-_KNOWN = frozenset(
-    ("label", "source", "occluded", "z_order", "group_id", "rotation", "points", "frame",
-     "keyframe", "outside", "xtl", "ytl", "xbr", "ybr", "cx", "cy", "rx", "ry", "rle", "left",
-     "top", "width", "height", "score", "annotation_type", "closing",
-     *(f"{a}{v}{s}{n}" for a in "xy" for v in "tb" for s in "lr" for n in "12"))
-)  # fmt: skip
 
 
 class ShapeEvents:
@@ -157,7 +150,7 @@ class ShapeEvents:
             z_order = 0 if z_order == "0" else self._integer(z_order, "z_order", 1 << 31)
         group: Any = attrs.get("group_id")
         score = attrs.get("score")
-        flag = _FLAGS.get(occluded) if occluded is not None else None
+        flag = FLAGS.get(occluded) if occluded is not None else None
         if track is None:
             label = attrs.get("label") or None
             if label not in self.whole.kit.labels:
@@ -175,8 +168,8 @@ class ShapeEvents:
         if group is not None:
             group = self._integer(group, "group_id", 1 << 62) or None
         extra = None
-        if (source is not None and source != "manual") or not _KNOWN.issuperset(attrs):
-            extra = _extra(source, attrs)
+        if (source is not None and source != "manual") or not KNOWN.issuperset(attrs):
+            extra = extra_of(source, attrs)
         return (
             *head, *geometry, *place, flag, z_order, group,
             None if score is None else self._score(score), None, extra,
@@ -194,7 +187,7 @@ class ShapeEvents:
         if track.name is None:
             return (frame, None, None, None)
         keyframe, outside = attrs.get("keyframe", "1"), attrs.get("outside", "0")
-        return (frame, track.name, _FLAGS.get(keyframe, True), _FLAGS.get(outside, False))
+        return (frame, track.name, FLAGS.get(keyframe, True), FLAGS.get(outside, False))
 
     def _declare(self, label: str | None) -> None:
         if label is None:
@@ -294,9 +287,9 @@ class ShapeEvents:
 
     def _start_joint(self, tag: str, attrs: dict[str, str]) -> None:
         name = attrs.get("label") or self._joint_track or ""
-        outside = _FLAGS.get(attrs.get("outside", "0"), False)
-        visible = 0 if outside else 1 if _FLAGS.get(attrs.get("occluded", "0")) else 2
-        keyframe = _FLAGS.get(attrs.get("keyframe", ""))
+        outside = FLAGS.get(attrs.get("outside", "0"), False)
+        visible = 0 if outside else 1 if FLAGS.get(attrs.get("occluded", "0")) else 2
+        keyframe = FLAGS.get(attrs.get("keyframe", ""))
         self._joint = joint = Joint(name, 0.0, 0.0, visible, keyframe)
         if tag != "points":
             self.warn("joint is not a point", f"{name} is a {tag}, and is left out")
@@ -335,7 +328,7 @@ class ShapeEvents:
                 raise Bad("skeleton without points", "it has no joints")
             row = self._row("skeleton", _NOTHING, attrs)
             if self._joints:
-                keyframe = None if track is None else _FLAGS.get(attrs.get("keyframe", "1"))
+                keyframe = None if track is None else FLAGS.get(attrs.get("keyframe", "1"))
                 geometry, parts = self.posed(label or "", self._joints, keyframe)
                 row = posed_row(row, geometry, parts)
                 if track is not None and "outside" not in attrs and not any(geometry[6]):
@@ -394,11 +387,3 @@ def _homeless(item: int | None) -> Bad:
     if item == REJECTED:
         return Bad("image was rejected", "its image has no name")
     return Bad("shape of no image", "it is in no image and in no track")
-
-
-def _extra(source: str | None, attrs: Mapping[str, str]) -> str:
-    own: dict[str, Any] = {}
-    if source is not None and source != "manual":
-        own["source"] = source
-    own |= {k: v for k, v in attrs.items() if k not in _KNOWN}
-    return dumps({"cvat": own})

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pyarrow as pa
+
 from ...media.kinds import suffix
 from ...schema import Label
 from ..media_index import as_path
 from .events import EMPTY, REJECTED, ShapeEvents
 from .meta import MetaBuilder, Task, parse
+from .plain import Images
+from .plain_rows import Rows
 from .shapes import GEOMETRY_OF
 from .video import Frames, Track, finish
 
@@ -38,17 +43,18 @@ class FileReader(ShapeEvents):
         self._has_header = False
         self._count_of_tracks = 0
         self._record_of_track = 0
+        self._is_inside = False
         self._starts: dict[str, Callable[[str, dict[str, str]], None]] = {
             **dict.fromkeys(_SHAPES, self._start_shape), "box": self._start_box,
             "image": self._start_image,
             "track": self._start_track, "skeleton": self._start_skeleton,
             "attribute": self._start_attribute, "meta": self._start_meta,
-            "annotations": _pass, "version": _pass,
+            "annotations": self._start_root, "version": _pass,
         }  # fmt: skip
         self._ends: dict[str, Callable[[str], None]] = {
             **dict.fromkeys(_SHAPES, self._end_shape), "image": self._end_image,
             "track": self._end_track, "skeleton": self._end_skeleton,
-            "attribute": self._end_attribute,
+            "attribute": self._end_attribute, "annotations": self._end_root,
         }  # fmt: skip
         self._listen()
 
@@ -93,6 +99,25 @@ class FileReader(ShapeEvents):
         if handler is not None:
             handler(tag)
 
+    @property
+    def rests(self) -> bool:
+        """Is nothing open but ``<annotations>``?"""
+        within = (self._item, self._track, self._meta, self._skeleton, self._joint_track)
+        return (
+            self._is_inside
+            and within == (None,) * len(within)
+            and self._joint is None
+            and not self.is_open
+            and not self._values
+            and self.parser.CharacterDataHandler is None
+        )
+
+    def _start_root(self, tag: str, attrs: dict[str, str]) -> None:
+        self._is_inside = True
+
+    def _end_root(self, tag: str) -> None:
+        self._is_inside = False
+
     # -- the head ---------------------------------------------------------------------
 
     def _start_meta(self, tag: str, attrs: dict[str, str]) -> None:
@@ -120,6 +145,56 @@ class FileReader(ShapeEvents):
         self._listen()
 
     # -- images -----------------------------------------------------------------------
+
+    def take(self, images: Images, first: int) -> int:
+        """Add plain images from number `first` on, with what is on them.
+
+        Returns:
+            The first that is not added: the parser has to read it.
+        """
+        whole, base = self.whole, self.whole.columns.next_item
+        files = whole.source.files if whole.has_media else None
+        before = f"{self.prefix}/" if self.prefix else ""
+        found: list[tuple[str | None, str, str | None, str | None]] = []
+        last: list[str | None] = []
+        subset, folders = None, [""]
+        for name, is_odd, *said in images.named(first):
+            if is_odd:
+                break
+            if last != said:
+                last = said
+                task = self.header.task_of(said[1]) if said[1] else self.header.task
+                subset = self.subset_of(said[0], task)
+                folders = [f"{folder}/" if folder else "" for folder in self.near(subset)]
+            media = None
+            if files is not None:
+                for folder in folders:
+                    if (media := folder + name) in files:
+                        break
+                else:
+                    break
+            place = (subset, before + name)
+            if place in whole.keys:
+                break
+            whole.keys[place] = (base + len(found), said[1], media)
+            found.append((*place, media, said[1]))
+        stop = first + len(found)
+        if found:
+            items = whole.items_of(found, images, first)
+            self.columns.add(items, self._rows_of(images.rows, first, stop, base))
+        return stop
+
+    def _rows_of(self, rows: Rows, first: int, stop: int, base: int) -> dict[str, pa.Array]:
+        begin, end = np.searchsorted(rows.owner, (first, stop)).tolist()
+        self._met += end - begin
+        self._record += end - begin
+        columns = {name: values.slice(begin, end - begin) for name, values in rows.columns.items()}
+        if not self.whole.kit.labels.keys() >= set(rows.labels):
+            for label in columns["label"].unique().to_pylist():
+                if label not in self.whole.kit.labels:
+                    self._declare(label)
+        columns["item"] = pa.array(rows.owner[begin:end] + (base - first))
+        return columns
 
     def near(self, subset: str | None) -> list[str]:
         """Return the folders where the media of a subset may lie, likeliest first."""

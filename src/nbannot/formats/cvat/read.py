@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
 
 from ...errors import BrokenFileError
 from ...ledger import Ledger
@@ -17,6 +20,9 @@ from ..look import HEAD_BYTES, Head
 from ..reading import Reading
 from .columns import Columns
 from .file import FileReader, Full
+from .pictures import Pictures
+from .pieces import read_pieces
+from .plain import Images
 from .shapes import Size
 from .xml import chunks
 
@@ -63,7 +69,7 @@ class CvatReader:
         self.used: set[str] = set()
         self.subsets: set[str] = set()
         self.budget = 5_000_000
-        self._has_media = bool(source.files.with_suffix(*KIND_OF_SUFFIX))
+        self.has_media = bool(source.files.with_suffix(*KIND_OF_SUFFIX))
         self.told = -1
 
     def read(self) -> Iterator[Batch]:
@@ -78,15 +84,20 @@ class CvatReader:
         total = None if None in sizes else sum(s for s in sizes if s is not None)
         self.progress.start("Reading CVAT", total, "bytes")
         folders = sorted({p.rpartition("/")[0] for p in paths})
-        for path in paths:
-            folder = path.rpartition("/")[0]
-            prefix, subset = _place(folder, folders)
-            stem = path.rpartition("/")[2].rpartition(".")[0]
-            subset = stem if stem.lower() in _SUBSET_NAMES else subset
-            file = FileReader(self, path, prefix, subset)
-            yield from self._file(file, alone=len(paths) == 1)
-            if self.is_full:
-                break
+        is_whole = self.limit is None
+        with Pictures.of(self.source, self.progress, is_whole=is_whole) as pictures:
+            for path in paths:
+                folder = path.rpartition("/")[0]
+                prefix, subset = _place(folder, folders)
+                stem = path.rpartition("/")[2].rpartition(".")[0]
+                subset = stem if stem.lower() in _SUBSET_NAMES else subset
+                file = FileReader(self, path, prefix, subset)
+                for batch in self._file(file, alone=len(paths) == 1):
+                    yield batch
+                    pictures.go_on(self.progress.state.fraction or 0.0)
+                if self.is_full:
+                    break
+            pictures.go_on()
         if not self.is_full:
             self._leftover(folders)
         yield self._flush()
@@ -99,7 +110,7 @@ class CvatReader:
     def _file(self, file: FileReader, *, alone: bool) -> Iterator[Batch]:
         try:
             with self.source.open(file.path) as stream:
-                for count in chunks(stream, file.parser, file.path):
+                for count in self._read(file, stream):
                     self.progress.advance(count)
                     file.count()
                     if self.columns.is_enough:
@@ -115,6 +126,11 @@ class CvatReader:
                 message=f"{error} What came before is imported.",
             )  # fmt: skip
         file.count()
+
+    def _read(self, file: FileReader, stream: BinaryIO) -> Iterator[int]:
+        if self.limit is not None:
+            return chunks(stream, file.parser, file.path)
+        return read_pieces(file, stream)
 
     def _flush(self, keep: int = 0) -> Batch:
         labels: tuple[Label, ...] = ()
@@ -174,6 +190,25 @@ class CvatReader:
             self.subsets.add(subset)
         return number
 
+    def items_of(
+        self, found: Sequence[tuple[str | None, str, str | None, str | None]], images: Images,
+        first: int,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Count plain images, of which (subset, key, media, task) were found; return columns."""
+        count, base = len(found), self.columns.next_item
+        self.ledger.read(count)
+        subsets, keys, media, tasks = zip(*found, strict=True)
+        self.used.update(filter(None, media))
+        self.subsets.update(subset for subset in set(subsets) if subset is not None)
+        own = {t: dumps({"cvat": {"task_id": t}}) if t else None for t in set(tasks)}
+        part = slice(first, first + count)
+        return {
+            "item": np.arange(base, base + count), "subset": subsets, "key": keys,
+            "kind": pa.repeat("image", count), "media": media, "width": images.widths[part],
+            "height": images.heights[part], "source_id": images.ids[part],
+            "meta": [own[t] for t in tasks],
+        }  # fmt: skip
+
     def free_key(self, subset: str | None, key: str) -> str:
         """Return `key`, with a number where it is taken."""
         free = key
@@ -194,7 +229,7 @@ class CvatReader:
 
     def find(self, name: str, near: Sequence[str], subset: str | None) -> tuple[str | None, str]:
         """Return the media of a name, and "" or what was wrong in finding it."""
-        if not self._has_media:
+        if not self.has_media:
             return None, "missing"
         files = self.source.files
         for folder in near:

@@ -12,8 +12,12 @@ from typing import Any
 import numpy as np
 
 from ... import geometry as geo
+from ..json_values import dumps
 
-__all__ = ["GEOMETRY_OF", "Bad", "Geometry", "Size", "encode", "pairs", "points_of", "skeleton"]
+__all__ = [
+    "FLAGS", "GEOMETRY_OF", "KNOWN", "Bad", "Geometry", "Size", "encode", "extra_of", "pairs",
+    "points_of", "skeleton",
+]  # fmt: skip
 
 Geometry = tuple[Any, ...]
 Size = tuple[int | None, int | None]
@@ -24,6 +28,17 @@ Attrs = Mapping[str, str]
 # dl (tr2, br2): "tl2" is the corner behind the top *right* one.
 _CORNERS = ("tl1", "tr1", "br1", "bl1", "tr2", "tl2", "bl2", "br2")
 _CORNER_NAMES = tuple(f"{axis}{corner}" for corner in _CORNERS for axis in "xy")
+FLAGS = {"0": False, "1": True, "false": False, "true": True, "False": False, "True": True}
+"""Values of flags."""
+
+KNOWN = frozenset(
+    ("label", "source", "occluded", "z_order", "group_id", "rotation", "points", "frame",
+     "keyframe", "outside", "xtl", "ytl", "xbr", "ybr", "cx", "cy", "rx", "ry", "rle", "left",
+     "top", "width", "height", "score", "annotation_type", "closing",
+     *(f"{a}{v}{s}{n}" for a in "xy" for v in "tb" for s in "lr" for n in "12"))
+)  # fmt: skip
+"""XML attributes of shapes that are read."""
+
 _MAX_PIXELS = 1 << 27
 _MAX_IMAGE = 1 << 31
 
@@ -202,6 +217,15 @@ GEOMETRY_OF: Mapping[str, Callable[[Attrs, Size], Geometry]] = {
     "cuboid": _cuboid,
 }
 """Element of a shape → its geometry; raises `Bad`."""
+
+
+def extra_of(source: str | None, attrs: Mapping[str, str]) -> str:
+    """Return as JSON who made a shape, and its XML attributes that no column holds."""
+    own: dict[str, Any] = {}
+    if source is not None and source != "manual":
+        own["source"] = source
+    own |= {k: v for k, v in attrs.items() if k not in KNOWN}
+    return dumps({"cvat": own})
 
 
 # -- back ----------------------------------------------------------------------------

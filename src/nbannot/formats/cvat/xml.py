@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO, NoReturn
 from xml.parsers.expat import ExpatError, ParserCreate, XMLParserType
 from xml.sax.saxutils import escape, quoteattr
 
 from ...errors import BrokenFileError
 
-__all__ = ["INVALID", "attr", "chunks", "parser", "text"]
+__all__ = ["INVALID", "attr", "chunks", "named_errors", "parser", "text"]
 
 _CHUNK = 1 << 18
 _LARGEST = 1 << 28
@@ -44,7 +45,7 @@ def chunks(stream: BinaryIO, made: XMLParserType, file: str) -> Iterator[int]:
         BrokenFileError: it is not XML; says at which line.
     """
     size = _CHUNK
-    try:
+    with named_errors(file):
         while data := stream.read(size):
             before = made.CurrentByteIndex
             made.Parse(data, False)
@@ -52,6 +53,17 @@ def chunks(stream: BinaryIO, made: XMLParserType, file: str) -> Iterator[int]:
             size = min(size * 2, _LARGEST) if made.CurrentByteIndex == before else _CHUNK
             yield len(data)
         made.Parse(b"", True)
+
+
+@contextmanager
+def named_errors(file: str) -> Iterator[None]:
+    """Say where a file is not XML.
+
+    Raises:
+        BrokenFileError: a parser found so.
+    """
+    try:
+        yield
     except ExpatError as error:
         where = f"{file}, line {error.lineno}, column {error.offset}"
         reason = str(error).partition(":")[0]

@@ -12,13 +12,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...sources.disk import DiskFiles
 from .xml import is_one_based, meta_json
 
-__all__ = ["PlainFile", "parse_plain_files"]
+__all__ = ["PlainFile", "PlainFiles", "parse_plain_files", "read_plain_files"]
 
 # Two runs of white space never touch, so that no file takes quadratic time.
 _S = r"[ \t\n]*"
@@ -104,12 +105,47 @@ class PlainFile:
         return self.columns.get("label", [])
 
 
+class PlainFiles(NamedTuple):
+    """Files as they come from another process: all objects in one set of columns.
+
+    `texts` are the bytes of those that are None in `files`, by their places.
+    """
+
+    files: list[PlainFile | None]
+    columns: dict[str, Any]
+    texts: dict[int, bytes]
+
+    def spread(self) -> list[PlainFile | None]:
+        """Give each file its objects, and return the files."""
+        lists = {n: v.tolist() if isinstance(v, np.ndarray) else v for n, v in self.columns.items()}
+        stop = 0
+        for file in self.files:
+            if file is not None:
+                start, stop = stop, stop + file.count
+                file.columns = {name: values[start:stop] for name, values in lists.items()}
+        return self.files
+
+
+def read_plain_files(files: DiskFiles | None, one_based: str) -> PlainFiles | None:
+    """Return what annotation files on disk say; None where there is one that can't be read.
+
+    Nothing else is needed for it: another process can do it.
+    """
+    texts = [] if files is None else list(files.contents())
+    known = [text for text in texts if text is not None]
+    return _parse(known, one_based) if files is not None and len(known) == len(texts) else None
+
+
 def parse_plain_files(texts: Sequence[bytes], one_based: str) -> list[PlainFile | None]:
     """Return what each plain file says, None for a file that is to be parsed as XML.
 
     A file is not plain either where anything has to be said of its objects.
     """
-    files = []
+    return _parse(texts, one_based).spread()
+
+
+def _parse(texts: Sequence[bytes], one_based: str) -> PlainFiles:
+    files: list[PlainFile | None] = []
     objects: Objects = []
     for text in texts:
         if b"\r" in text:
@@ -128,9 +164,8 @@ def parse_plain_files(texts: Sequence[bytes], one_based: str) -> list[PlainFile 
                 file.count, file.by_axis = len(found), by_axis
                 objects += found
         files.append(file)
-    if objects:
-        _add_columns(files, objects)
-    return files
+    columns = _columns_of(files, objects) if objects else {}
+    return PlainFiles(files, columns, {i: texts[i] for i, f in enumerate(files) if f is None})
 
 
 def _read_head(groups: tuple[bytes, ...], one_based: str) -> PlainFile | None:
@@ -160,8 +195,8 @@ def _about(
     return found.get("database", ""), meta_json(said.items())
 
 
-def _add_columns(files: list[PlainFile | None], objects: Objects) -> None:
-    # Give each file its objects, or put None in its place where one of them is unusual.
+def _columns_of(files: list[PlainFile | None], objects: Objects) -> dict[str, Any]:
+    # The columns of the files' objects; None takes the place of a file that has an unusual one.
     _, names, pose, truncated, hard, occluded, later, *sides, last = zip(*objects, strict=True)
     plain = [file for file in files if file is not None]
     counts = [file.count for file in plain]
@@ -176,10 +211,17 @@ def _add_columns(files: list[PlainFile | None], objects: Objects) -> None:
     good = (right >= left) & (bottom >= top) & (w > 0) & (h > 0)
     # NaN where no size is declared: then nothing is outside.
     good &= ~((x + w > width) | (y + h > height) | (((x < 0) | (y < 0)) & (width > 0)))
-    columns: dict[str, list[Any]] = {
+    if not good.all():
+        bad = np.searchsorted(np.cumsum(counts), np.flatnonzero(~good), side="right")
+        unusual = {id(plain[i]) for i in bad.tolist()}
+        owners = [file for file in plain for _ in range(file.count)]
+        files[:] = [None if id(file) in unusual else file for file in files]
+        usual = [o for o, file in zip(objects, owners, strict=True) if id(file) not in unusual]
+        return _columns_of(files, usual) if usual else {}
+    columns: dict[str, Any] = {
         "type": ["box"] * len(objects),
         "label": [name.decode() for name in names],
-        **{name: values.tolist() for name, values in zip("xywh", (x, y, w, h), strict=True)},
+        **dict(zip("xywh", (x, y, w, h), strict=True)),
     }
     if any(occluded):
         columns["occluded"] = [_FLAGS[flag] for flag in occluded]
@@ -187,17 +229,7 @@ def _add_columns(files: list[PlainFile | None], objects: Objects) -> None:
     attributes = {values: _attributes(*values) for values in set(said)}
     if any(attributes.values()):
         columns["attributes"] = [attributes[values] for values in said]
-    stops = np.cumsum(counts)
-    unusual = set(np.searchsorted(stops, np.flatnonzero(~good), side="right").tolist())
-    stop = place = 0
-    for i, file in enumerate(files):
-        if file is None:
-            continue
-        start, stop = stop, stop + file.count
-        file.columns = {name: values[start:stop] for name, values in columns.items()}
-        if place in unusual:
-            files[i] = None
-        place += 1
+    return columns
 
 
 def _attributes(pose: bytes, truncated: bytes, *difficult: bytes) -> str | None:

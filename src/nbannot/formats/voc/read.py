@@ -11,15 +11,18 @@ import numpy as np
 
 from ... import geometry
 from ...errors import BrokenFileError, FormatError, SourceError
+from ...helper import in_order
 from ...ledger import Ledger
 from ...progress import Progress
 from ...schema import Batch, BatchBuilder, Label
 from ...sources.base import Source
+from ...sources.disk import DiskFiles
 from ..media_index import as_path
+from .files import get, read_all
 from .find import FOREIGN, SEVERAL, AnyFile, ImageFinder
 from .layout import Entry, Layout, image_stem
 from .masks import VOC_LABELS, Classes, Instance, MaskPair, parse_labelmap
-from .plain import PlainFile, parse_plain_files
+from .plain import PlainFile, PlainFiles, parse_plain_files, read_plain_files
 from .xml import AnnotationFile, add_objects, object_name, parse_annotation_file
 
 __all__ = ["VocReader"]
@@ -54,14 +57,12 @@ class VocReader:
         self.labels.update((label.name, label) for label in self._declared())
         self.progress.start("Reading Pascal VOC", len(entries), "files")
         step = _CHUNK if limit is None else min(_CHUNK, limit)
-        for start in range(0, len(entries), step):
-            if self._enough(limit):
-                break
-            chunk = entries[start : start + step]
-            paths = [p for e in chunk for p in (e.xml, e.class_mask, e.object_mask) if p]
-            data = _read_all(self.source, paths)
+        pieces = self._pieces(entries, step, limit)
+        helper = self.source.helper if limit is None else None
+        for chunk, found in in_order(read_plain_files, pieces, helper):
+            data, files = self._read(chunk, found)
             fast = 0
-            for entry, plain in zip(chunk, self._plain(chunk, data), strict=True):
+            for entry, plain in zip(chunk, files, strict=True):
                 self._entry(entry, data, plain)
                 if plain is not None:
                     fast += 1
@@ -103,15 +104,33 @@ class VocReader:
 
     # -- one item ---------------------------------------------------------------------
 
-    def _plain(
-        self, chunk: Sequence[Entry], data: Mapping[str, bytes | SourceError]
-    ) -> Iterator[PlainFile | None]:
-        # What the files say that need no parser; None for others, and where there are masks too.
-        texts = []
+    def _pieces(
+        self, entries: Sequence[Entry], step: int, limit: int | None
+    ) -> Iterator[tuple[Sequence[Entry], tuple[DiskFiles | None, str]]]:
+        # Some entries at a time, and their files where these are on disk, and all there is.
+        for start in range(0, len(entries), step):
+            if self._enough(limit):
+                return
+            chunk = entries[start : start + step]
+            paths = [e.xml for e in chunk if e.xml and not (e.class_mask or e.object_mask)]
+            files = self.source.on_disk(paths) if len(paths) == len(chunk) else None
+            yield chunk, (files, self.options["one_based"])
+
+    def _read(
+        self, chunk: Sequence[Entry], found: PlainFiles | None
+    ) -> tuple[Mapping[str, bytes | SourceError], Sequence[PlainFile | None]]:
+        # The bytes of the files of entries, by path, and what those say that need no parser; None
+        # for others, and where there are masks too.
+        if found is not None:
+            texts = {chunk[i].xml or "": text for i, text in found.texts.items()}
+            return texts, found.spread()
+        paths = [p for e in chunk for p in (e.xml, e.class_mask, e.object_mask) if p]
+        data = read_all(self.source, paths)
+        plain = []
         for entry in chunk:
             text = None if entry.class_mask or entry.object_mask else data.get(entry.xml or "")
-            texts.append(text if isinstance(text, bytes) else b"")
-        return iter(parse_plain_files(texts, self.options["one_based"]))
+            plain.append(text if isinstance(text, bytes) else b"")
+        return data, parse_plain_files(plain, self.options["one_based"])
 
     def _entry(
         self, entry: Entry, data: Mapping[str, bytes | SourceError], plain: PlainFile | None
@@ -122,7 +141,7 @@ class VocReader:
         if entry.xml is not None:
             try:
                 if file is None:
-                    file = parse_annotation_file(_get(data, entry.xml), self.options["one_based"])
+                    file = parse_annotation_file(get(data, entry.xml), self.options["one_based"])
                 self.finder.find(entry, file)
             except (BrokenFileError, SourceError) as error:
                 self._failures.append((entry.xml, error))
@@ -261,7 +280,7 @@ class VocReader:
         if not any(paths):
             return None
         try:
-            classes, objects = (_get(data, path) if path else None for path in paths)
+            classes, objects = (get(data, path) if path else None for path in paths)
             pair = MaskPair(classes, objects, self._classes_of(entry.root))
         except (BrokenFileError, SourceError) as error:
             self.ledger.read()
@@ -377,23 +396,3 @@ class VocReader:
                 folder = self.layout.set_folders[root]
                 note("not read: class lists", file=folder, message=f"{sets.class_lists} lists")
         self.layout.closing_notes(self.ledger)
-
-
-def _read_all(source: Source, paths: Sequence[str]) -> dict[str, bytes | SourceError]:
-    try:
-        return dict(source.read_many(paths))
-    except SourceError:
-        found: dict[str, bytes | SourceError] = {}
-        for path in paths:
-            try:
-                found[path] = source.read(path)
-            except SourceError as error:
-                found[path] = error
-        return found
-
-
-def _get(data: Mapping[str, bytes | SourceError], path: str) -> bytes:
-    found = data[path]
-    if isinstance(found, SourceError):
-        raise found
-    return found

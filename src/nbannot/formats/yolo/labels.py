@@ -56,7 +56,8 @@ class LabelFinder:
         known = {part for part in parts if part.lower() in _LABEL_FOLDERS}
         self._names = sorted(known, key=lambda part: _LABEL_FOLDERS.index(part.lower()))
         # a.jpg.txt is the file of a.jpg alone, and goes before a.txt.
-        self._doubled = any(stem.lower().endswith(IMAGE_SUFFIXES) for stem in self._by_stem)
+        text = "\0".join([*self._by_stem, ""]).lower()  # one search, not one for each name
+        self._doubled = any(f"{suffix}\0" in text for suffix in IMAGE_SUFFIXES)
         self._places: dict[str, list[str]] = {}
         self._normal: dict[str, str] | None = None
 
@@ -67,12 +68,13 @@ class LabelFinder:
         """Return the label file of each image, None where there is none."""
         get, doubled = self._by_stem.get, self._doubled
         out: list[str | None] = []
+        last, places = None, [""]
         for image in images:
             cut, dot = image.rfind("/") + 1, image.rfind(".")
             folder = image[:cut]
-            places = self._places.get(folder)
-            if places is None:
-                places = self._places[folder] = self._places_for(folder)
+            if folder != last:
+                last, places = folder, self._places.get(folder) or self._places_for(folder)
+                self._places[folder] = places
             stem = image[cut:dot] if dot > cut else image[cut:]
             found = None
             for place in places:

@@ -15,7 +15,16 @@ from .labels import LabelFinder, is_label_folder, is_label_name
 from .lists import ListMatcher, missing_name
 from .splits import Place, find_splits
 
-__all__ = ["Entries", "Entry", "Layout", "key_of", "lay_out", "subset_of", "under"]
+__all__ = [
+    "Entries",
+    "Entry",
+    "Layout",
+    "key_of",
+    "lay_out",
+    "place_of_label",
+    "subset_of",
+    "under",
+]
 
 _OBJ_FOLDER = re.compile(r"obj_(.+)_data")
 _SPLIT_OF = {alias: name for name, aliases in SPLIT_ALIASES.items() for alias in aliases}
@@ -41,7 +50,7 @@ class Entry(NamedTuple):
 
 
 class Entries:
-    """Images as columns, since there may be 200,000; `part` gives some as `Entry`.
+    """Images as columns, since there may be 200,000; `entry` gives one, `part` some of them.
 
     `name` is where an image is, or would be if it were in the source.
     """
@@ -80,6 +89,8 @@ class Entries:
 
     def make_keys_unique(self) -> None:
         """Where short keys collide within a subset, let all its keys be whole paths."""
+        if len(set(self.key)) == len(self.key):
+            return
         seen: set[tuple[str | None, str]] = set()
         collided = set()
         for pair in zip(self.subset, self.key, strict=True):
@@ -90,10 +101,26 @@ class Entries:
             if subset in collided:
                 self.key[i] = self.name[i]
 
-    def part(self, start: int, stop: int) -> list[Entry]:
+    def part(self, start: int, stop: int) -> Entries:
         """Return the images from `start` to `stop`, exclusive."""
-        columns = (self.subset, self.key, self.media, self.label, self.listed, self.problem)
-        return [Entry(*row) for row in zip(*(c[start:stop] for c in columns), strict=True)]
+        part = Entries()
+        for name, column in vars(self).items():
+            setattr(part, name, column[start:stop])
+        return part
+
+    def at(self, places: Sequence[int]) -> Entries:
+        """Return the images at `places`."""
+        part = Entries()
+        for name, column in vars(self).items():
+            setattr(part, name, [column[i] for i in places])
+        return part
+
+    def entry(self, i: int) -> Entry:
+        """Return one image."""
+        return Entry(
+            self.subset[i], self.key[i], self.media[i], self.label[i], self.listed[i],
+            self.problem[i],
+        )  # fmt: skip
 
 
 @dataclass
@@ -269,17 +296,25 @@ def subset_of(path: str) -> str | None:
     return None
 
 
+def place_of_label(path: str) -> tuple[str | None, str]:
+    """Return subset and key of an image that is not there, by its label file."""
+    parts = path[:-4].split("/")
+    inside = [i for i, part in enumerate(parts[:-1]) if is_label_folder(part)]
+    parts = ["images", *parts[inside[-1] + 1 :]] if inside else parts
+    subset = subset_of(path)
+    return subset, key_of("/".join(parts), subset)
+
+
 def _give_labels(entries: Entries, finder: LabelFinder) -> None:
     # One label file is one image's. Of images with one stem, .jpg comes first.
     names = entries.name
     entries.label = labels = finder.find(names)
-    for i, name in enumerate(names):
+    for i, name in enumerate(names if None in labels else ()):
         if labels[i] is None and not name.isascii():
             labels[i] = finder.find_other_form(name)
             if labels[i] is not None and not entries.problem[i]:
                 entries.problem[i] = "unicode"
-    given = [label for label in labels if label is not None]
-    if len(set(given)) == len(given):
+    if len(set(labels) - {None}) == len(labels) - labels.count(None):
         return
     owner: dict[str, int] = {}
     for i, label in enumerate(labels):

@@ -8,33 +8,46 @@ is read. Memory holds the names of all images, and the rows of one chunk.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ...errors import BrokenFileError, NbannotError, OptionError, SourceError, UnsafeSourceError
+from ...helper import in_order
 from ...ledger import Ledger
-from ...media.images import ImageInfo, probe_source_image, probe_source_images
+from ...media.headers import Scanned
+from ...media.images import (
+    ImageInfo,
+    probe_source_image,
+    probe_source_images,
+    remember_scanned,
+)
 from ...progress import Progress
 from ...schema import Batch
 from ...sources.base import Source
+from ...sources.disk import DiskFiles
 from ..base import Option
 from .columns import annotation_columns
 from .data import Declared, Names, parse_kpt_shape
-from .labels import is_label_folder
-from .layout import Entry, Layout, key_of, subset_of
-from .rows import fit_rectangles, parse_rows
+from .files import CHUNK_BYTES, read_files
+from .layout import Entries, Entry, Layout, place_of_label
+from .rows import Rows, fit_rectangles, parse_rows
 from .work import RowLines
 
 __all__ = ["READ_OPTIONS", "read_layout"]
 
 CHUNK_IMAGES = 4096
-CHUNK_BYTES = 8 << 20
 _SAMPLE_IMAGES = 100
 _UNKNOWN = (np.nan, np.nan)
+_EMPTY = '{"label_file": "empty"}'
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 READ_OPTIONS = (
     Option(
@@ -94,7 +107,7 @@ class _Reader:
         self.entries, self.orphans = layout.entries, layout.orphans
         if self.size is not None:  # with a size, labels alone can be placed
             for path in self.orphans:
-                subset, key = _place_of_label(path)
+                subset, key = place_of_label(path)
                 self.entries.add(
                     subset, [key], [path[:-4]], listed=path, problem="missing", missing=True
                 )
@@ -109,37 +122,46 @@ class _Reader:
     def batches(self, limit: int | None) -> Iterator[Batch]:
         first = tuple(self._new_labels())
         self.progress.start("Reading labels", len(self.entries), "images")
-        start, empty = 0, True
-        while limit is None or self.next_item < limit:
-            count = CHUNK_IMAGES if limit is None else min(CHUNK_IMAGES, limit - self.next_item)
-            chunk = self.entries.part(start, start + count)
-            start += count
-            if not chunk:
-                break
-            for part, found in self._texts(chunk):
-                batch = self._batch(part, found, first)
+        empty = True
+        helper = self.source.helper if limit is None else None
+        for chunk, (scanned, rows) in in_order(read_files, self._chunks(limit), helper):
+            for part, found in self._texts(chunk) if rows is None else [(chunk, {})]:
+                if len(part) < len(chunk):
+                    scanned = None
+                batch = self._batch(part, scanned, found if rows is None else rows, first)
                 first, empty = (), False
                 self._tell_made_up_names()
                 yield batch
                 self.progress.advance(len(part))
-        else:
+        if limit is not None and self.next_item >= limit:
             return
         if empty:
             yield Batch(labels=first)
         self._reject_orphans()
 
-    def _texts(self, chunk: Sequence[Entry]) -> Iterator[tuple[Sequence[Entry], dict[str, bytes]]]:
+    def _chunks(self, limit: int | None) -> Iterator[tuple[Entries, tuple[DiskFiles | None, ...]]]:
+        # Some images at a time, and their files where they lie on disk.
+        start = 0
+        while limit is None or self.next_item < limit:
+            count = CHUNK_IMAGES if limit is None else min(CHUNK_IMAGES, limit - self.next_item)
+            chunk = self.entries.part(start, start + count)
+            if not len(chunk):
+                return
+            start += count
+            columns = (chunk.media, chunk.label)
+            yield chunk, tuple(self.source.on_disk(_given(column)) for column in columns)
+
+    def _texts(self, chunk: Entries) -> Iterator[tuple[Entries, dict[str, bytes]]]:
         # A chunk with the bytes of its label files by path, in parts of bounded size.
-        while chunk:
-            labels = [entry.label for entry in chunk if entry.label]
+        while len(chunk):
+            labels = _given(chunk.label)
             found, settled = self._read_texts(labels)
             if settled == len(labels):
                 yield chunk, found
                 return
-            last = labels[settled - 1]
-            count = next(i for i, entry in enumerate(chunk, 1) if entry.label == last)
-            yield chunk[:count], found
-            chunk = chunk[count:]
+            count = chunk.label.index(labels[settled - 1]) + 1
+            yield chunk.part(0, count), found
+            chunk = chunk.part(count, len(chunk))
 
     def _read_texts(self, paths: Sequence[str]) -> tuple[dict[str, bytes], int]:
         # The bytes by path of the first of `paths`, and how many these are: as many as
@@ -179,65 +201,81 @@ class _Reader:
 
     # -- one batch --------------------------------------------------------------------
 
-    def _batch(self, entries: Sequence[Entry], found: dict[str, bytes], labels: Any) -> Batch:
-        sizes, items = self._items(entries)
-        rows = parse_rows([found.get(e.label or "", b"") for e in entries], self.declared.names)
+    def _batch(
+        self, part: Entries, scanned: Scanned | None, found: Rows | dict[str, bytes], labels: Any
+    ) -> Batch:
+        sizes, items = self._items(part, scanned)
+        labelled = np.array([label is not None for label in part.label], bool)
+        if isinstance(found, Rows):
+            rows = found
+            if not labelled.all():
+                rows = replace(rows, file=np.flatnonzero(labelled)[rows.file])
+        else:
+            rows = parse_rows(
+                [found.get(label or "", b"") for label in part.label], self.declared.names
+            )
+            labelled = np.array([label in found for label in part.label], bool)
         self.ledger.read(len(rows) + len(rows.bad))
-        lines = RowLines(
-            self.ledger,
-            [entry.label or "" for entry in entries],
-            [entry.key for entry in entries],
-        )
-        numbers = np.full(len(entries), -1, np.int64)
+        lines = RowLines(self.ledger, [label or "" for label in part.label], part.key)
+        numbers = np.full(len(part), -1, np.int64)
         numbers[items] = np.arange(self.next_item, self.next_item + len(items))
         columns = annotation_columns(
             rows, self.declared, sizes, numbers, lines, task=self.task, quads=self.quads
         )
-        blank = np.array([entry.label in found for entry in entries])
+        blank = labelled
         blank[rows.file] = False
         blank[[bad.file for bad in rows.bad] + [file for file, _ in rows.headers]] = False
-        kept = [entries[i] for i in items]
-        meta = ['{"label_file": "empty"}' if blank[i] else None for i in items]
         for file, line in rows.headers:
-            self.ledger.note(
-                "DOTA header line", file=entries[file].label or "", where=f"line {line}"
-            )
+            self.ledger.note("DOTA header line", file=part.label[file] or "", where=f"line {line}")
         self.next_item += len(items)
+        if len(items) < len(part):
+            kept = part.at(items.tolist())
+            sizes, blank = sizes[items], blank[items]
+        else:
+            kept = part
+        meta = pa.nulls(len(kept), pa.string())
+        if blank.any():
+            meta = pc.if_else(pa.array(blank), _EMPTY, meta)
         return Batch.of(
             {
                 "item": numbers[items],
-                "subset": [entry.subset for entry in kept],
-                "key": [entry.key for entry in kept],
+                "subset": kept.subset,
+                "key": kept.key,
                 "kind": ["image"] * len(kept),
-                "media": [entry.media for entry in kept],
-                "width": sizes[items, 0].astype(np.int32),
-                "height": sizes[items, 1].astype(np.int32),
-                "meta": pa.array(meta, pa.string()),
+                "media": kept.media,
+                "width": sizes[:, 0].astype(np.int32),
+                "height": sizes[:, 1].astype(np.int32),
+                "meta": meta,
             },
             columns,
             (*labels, *self._new_labels()),
         )
 
-    def _items(self, entries: Sequence[Entry]) -> tuple[NDArray[np.float64], list[int]]:
+    def _items(self, part: Entries, scanned: Scanned | None) -> tuple[Floats, Integers]:
         # Width and height of each image (NaN: unknown), and which of them become items.
-        self.ledger.read(len(entries))
+        self.ledger.read(len(part))
+        known = None if scanned is None or len(scanned.which) < len(part) else scanned.sizes()
+        if scanned is not None and known is not None and not any(part.problem):
+            remember_scanned(self.source, _given(part.media), scanned)
+            return known, np.arange(len(part))
         sizes: list[tuple[float, float]] = []
         items = []
-        media = [entry.media for entry in entries if entry.media is not None]
-        probed = probe_source_images(self.source, media, remember=True)
-        for i, entry in enumerate(entries):
-            info = next(probed) if entry.media is not None else None
+        probed = probe_source_images(
+            self.source, _given(part.media), scanned=scanned, remember=True
+        )
+        for i, media in enumerate(part.media):
+            info = next(probed) if media is not None else None
             if isinstance(info, ImageInfo):
                 items.append(i)
                 sizes.append((info.width, info.height))
-                if entry.problem:
-                    self._doubtful(entry)
-            elif self._unmeasured(entry, info):
+                if part.problem[i]:
+                    self._doubtful(part.entry(i))
+            elif self._unmeasured(part.entry(i), info):
                 items.append(i)
                 sizes.append(self.size or _UNKNOWN)
             else:
                 sizes.append(_UNKNOWN)
-        return np.array(sizes, np.float64).reshape(-1, 2), items
+        return np.array(sizes, np.float64).reshape(-1, 2), np.array(items, np.int64)
 
     def _unmeasured(self, entry: Entry, error: NbannotError | None) -> bool:
         # Say that an image is not there, or can't be read; is it an item all the same?
@@ -315,7 +353,7 @@ class _Reader:
             return self.declared.task == "obb"
         labelled = (i for i, label in enumerate(self.entries.label) if label)
         places = list(islice(labelled, _SAMPLE_IMAGES))
-        sample = [entry for i in places for entry in self.entries.part(i, i + 1) if entry.media]
+        sample = [entry for entry in map(self.entries.entry, places) if entry.media]
         try:
             found = dict(self.source.read_many([entry.label or "" for entry in sample]))
         except SourceError:
@@ -341,13 +379,8 @@ class _Reader:
         return bool(near.mean() >= 0.8)
 
 
-def _place_of_label(path: str) -> tuple[str | None, str]:
-    # Subset and key of an image that is not there, by its label file; its suffix is not known.
-    parts = path[:-4].split("/")
-    inside = [i for i, part in enumerate(parts[:-1]) if is_label_folder(part)]
-    parts = ["images", *parts[inside[-1] + 1 :]] if inside else parts
-    subset = subset_of(path)
-    return subset, key_of("/".join(parts), subset)
+def _given(paths: Sequence[str | None]) -> list[str]:
+    return [path for path in paths if path is not None]
 
 
 def _parse_size(given: Any) -> tuple[float, float] | None:

@@ -21,7 +21,7 @@ from .data import Names, Pose
 
 __all__ = [
     "BOX", "NONE", "POLYGON", "POSE", "QUAD", "BadLine", "Rows", "Shapes", "fit_rectangles",
-    "parse_rows", "read_shapes", "row_share",
+    "parse_plain_rows", "parse_rows", "read_shapes", "row_share",
 ]  # fmt: skip
 
 Floats = NDArray[np.float64]
@@ -99,6 +99,18 @@ def parse_rows(texts: Sequence[bytes], names: Names) -> Rows:
     >>> len(rows), rows.bad[0].message
     (1, "'a' is not a number")
     """
+    rows, good, lines = _parse(texts)
+    return rows if good.all() else _rescue_lines(rows, good, lines, names)
+
+
+def parse_plain_rows(texts: Sequence[bytes]) -> Rows | None:
+    """Return the rows of label files where all are plain numbers, else None."""
+    rows, good, _ = _parse(texts)
+    return rows if good.all() else None
+
+
+def _parse(texts: Sequence[bytes]) -> tuple[Rows, Flags, pa.Array]:
+    # Each line that holds something, as far as it is numbers; whether it is; and as text.
     clean = [_clean(text) for text in texts]
     joined = b"\n".join(clean) + b"\n"
     ends = np.flatnonzero(np.frombuffer(joined, np.uint8) == 10)
@@ -125,7 +137,7 @@ def parse_rows(texts: Sequence[bytes], names: Names) -> Rows:
     if not good.all():
         values, good = _careful(tokens, start)
     rows = Rows(file, line, start, count, values, _whole(tokens, start, count), {}, [], [])
-    return rows if good.all() else _rescue_lines(rows, good, trimmed, names)
+    return rows, good, trimmed
 
 
 def _clean(text: bytes) -> bytes:

@@ -42,6 +42,7 @@ _PIPE_BYTES = 1 << 20
 # get from the kernel page by page, which takes a tenth of its time. (Names of OpenBLAS and glibc.)
 _SETTINGS = {
     "OPENBLAS_NUM_THREADS": "1",
+    "NUMPY_MADVISE_HUGEPAGE": "0",
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
 }

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["can_stream", "stream_import"]
 
-_WAITING_BATCHES = 2
+_WAITING_BATCHES = 4
 
 
 class _MustPlan(Exception):  # noqa: N818  not an error: an answer

@@ -9,7 +9,6 @@ not a killed process later, as it would be with a mapped file.
 from __future__ import annotations
 
 import mmap
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -34,9 +33,6 @@ def read_buffer(source: Source, path: str) -> Buffer:
         data = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except OSError:
         return source.read(path)
-    if hasattr(mmap, "MADV_HUGEPAGE"):
-        with suppress(OSError):  # a kernel without them
-            data.madvise(mmap.MADV_HUGEPAGE)  # else touching each 4 KiB first takes 0.2 s in all
     done = 0
     with source.open(path) as stream:
         while piece := stream.read(_SLICE):

@@ -106,7 +106,7 @@ def folder_cases(names: list[str], items: int = 200_000) -> list[Case]:
     makers = {"yolo": data.yolo_folder, "voc": data.voc_folder, "cvat": data.cvat_folder}
     cases = []
     for format in [name for name in makers if name in names]:
-        path = str(makers[format](items))
+        path = str(data.warmed(makers[format](items)))
         ours = Work("nbannot", "import_folder", {"path": path, "format": format})
         title = f"Import {_TITLES[format]}, {items:,} images, into a project on disk"
         peers = []

@@ -83,15 +83,17 @@ def page(outcomes: Sequence[Outcome]) -> str:
 NOTES = """
 ## Where the time goes
 
-* **Import of COCO.** First the file is read and split, on one core; then its numbers are parsed on
-  both while SQLite writes; last come the counts per label, the index, and the disk. The peer is
-  only loading the file.
+* **Import of COCO.** First the file is read and its annotations are found, on one core; then two
+  processes parse them while SQLite writes, which keeps both cores busy; last come the index, the
+  counts per label, and the disk. The memory is that of both processes. The peer is only loading
+  the file.
 * **First preview.** Importing pandas, pyarrow and the store, then reading the file and finding
   where each of its annotations begins and ends.
 * **Folders of many files.** Half the time is spent in the system: opening a label file and the head
-  of a picture, and asking for their dates to know them again; where the disk's cache is cold, most
-  of it. The peers only load; nbannot also checks and commits. Of CVAT's images Datumaro looks at
-  none, and nbannot at the head of each, since EXIF may turn them.
+  of a picture, and asking for their dates to know them again. All files were read once before, so
+  that neither side waits for the disk. Two processes read; the peers only load, nbannot also checks
+  and commits. Of CVAT's images Datumaro looks at none, and nbannot at the head of each, since EXIF
+  may turn them.
 * **Finding a format among many files.** Listing them, then one look at the names by each of the
   formats that these files could be.
 * **Export of COCO, rows of a DataFrame.** Not profiled to the end yet.

@@ -34,6 +34,8 @@ _FEW = 64
 """Files that are no more are read one by one, without anything made ready for it."""
 _MANY = 20_000
 """Files, half of them no media, that a second process helps to read: it takes half a second."""
+_VERY_MANY = 100_000
+"""Files that it helps with whatever they are: each is asked for its date."""
 
 
 class _LocalSource(Source):
@@ -169,9 +171,9 @@ class FolderSource(_LocalSource):
                 helper_of_thread.reset(before)
 
     def _is_large(self) -> bool:
-        # Media is not read, or its first bytes are.
-        if len(self.files) < _MANY:
-            return False
+        # Of media at most the first bytes are read.
+        if not _MANY <= len(self.files) < _VERY_MANY:
+            return len(self.files) >= _VERY_MANY
         media = sum(n for end, n in self.files.suffixes().items() if end in KIND_OF_SUFFIX)
         return len(self.files) - media >= _MANY // 2
 

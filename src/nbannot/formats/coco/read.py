@@ -75,7 +75,8 @@ def read_coco(
     corners = options.get("boxes") == "xyxy"
     first = 0
     is_long = limit is None and any((source.size(p.path) or 0) >= LARGE for p in parts + results)
-    with (start_helper() if is_long else None) or nullcontext() as helper:
+    own = start_helper() if is_long and source.helper is None else None
+    with own or nullcontext(source.helper if is_long else None) as helper:
         for subset, group in groupby(sorted(parts, key=_place), key=lambda p: p.subset):
             images = Images(source, index, subset, ledger, first)
             left = None if limit is None else limit - first
